@@ -1,0 +1,49 @@
+"""What a post says: segments of text with media. Pure values, the same for every network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+
+class Media(NamedTuple):
+    """One picture or video, by the URL the client gave. `type` is "image", "video", "gif" or "document"."""
+
+    url: str
+    type: str = "image"
+    alt_text: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """The JSON shape of the contract (`altText` only when there is one)."""
+        out: dict[str, Any] = {"url": self.url, "type": self.type}
+        if self.alt_text:
+            out["altText"] = self.alt_text
+        return out
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> Media:
+        """The inverse of `as_dict`."""
+        return cls(value["url"], value.get("type") or "image", value.get("altText") or "")
+
+
+class Segment(NamedTuple):
+    """One piece of a thread; an ordinary post has exactly one."""
+
+    text: str
+    media: tuple[Media, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """The JSON shape of the contract."""
+        return {"text": self.text, "media": [item.as_dict() for item in self.media]}
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> Segment:
+        """The inverse of `as_dict`."""
+        return cls(value.get("text") or "", tuple(Media.from_dict(m) for m in value.get("media") or ()))
+
+
+class Draft(NamedTuple):
+    """What one network would be given: the content after that network's overrides, and its options."""
+
+    segments: tuple[Segment, ...]
+    options: Mapping[str, Any] = {}

@@ -1,0 +1,205 @@
+"""What a network accepts, as data, and the one function that holds content against it.
+
+Every network describes itself with a `Rules` table; nothing here knows a network by name. A broken rule is a
+`Violation` with a stable id, the value measured, the limit and how it was counted, so that a client can show it as is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from .content import Draft, Segment
+
+
+class Violation(NamedTuple):
+    """One rule that the content breaks.
+
+    `rule` is the stable id (`x.text.too_long`); `segment` the index of the thread segment (0 for an ordinary post);
+    `field` what to point at inside it ("text", "media", "media/2", "options/visibility"); `limit` and `measured` are
+    in `unit`, None where the rule is not about a number.
+    """
+
+    rule: str
+    segment: int
+    field: str
+    detail: str
+    limit: int | None = None
+    measured: int | None = None
+    unit: str | None = None
+
+
+class TextLimit(NamedTuple):
+    """At most `limit` of `unit` in one text, as `count(text, settings)` counts them.
+
+    `setting` names the entry of a profile's settings that overrides `limit` (an instance's own figure); `how` tells a
+    person how the count is made; `rule` is the last part of the rule's id.
+    `with_media` limits apply only to a segment that carries media (a caption), the others always.
+    """
+
+    limit: int
+    unit: str
+    count: Callable[[str, Mapping[str, Any]], int]
+    how: str
+    setting: str | None = None
+    rule: str = "text.too_long"
+    with_media: bool = False
+
+
+class MediaLimit(NamedTuple):
+    """How many of one type of media a segment may carry, and what one file may be.
+
+    `bytes` is the largest file, `formats` the MIME types taken; `setting` names the profile's setting that overrides
+    `most` (an instance's own figure).
+    """
+
+    most: int
+    bytes: int
+    formats: tuple[str, ...]
+    setting: str | None = None
+
+
+class DailyCap(NamedTuple):
+    """At most `limit` posts of one account in a rolling window of `hours`."""
+
+    limit: int
+    hours: int
+    source: str
+
+
+class Rules(NamedTuple):
+    """Everything a network asks of a post. `options` is a JSON schema of the options object under `platforms.<name>`.
+
+    `thread_segments` is the longest thread (1: none); `min_media` is 1 for a network that takes no text-only post;
+    `horizon_days` how far ahead the network's users may schedule; `native_scheduling` says what the network itself
+    could schedule; `exactly_once` tells in a sentence how a lost answer is settled; `source` where the figures stand.
+    """
+
+    platform: str
+    name: str
+    text: tuple[TextLimit, ...]
+    media: Mapping[str, MediaLimit]
+    exactly_once: str
+    source: str
+    most_media: int = 4
+    mixed_media: bool = False
+    alt_text: int | None = None
+    min_media: int = 0
+    thread_segments: int = 1
+    thread_atomic: bool = False
+    first_comment: bool = False
+    horizon_days: int | None = None
+    daily_cap: DailyCap | None = None
+    native_scheduling: str | None = None
+    options: Mapping[str, Any] = {"type": "object", "properties": {}, "additionalProperties": False}
+    more: Callable[[Draft, Mapping[str, Any]], list[Violation]] | None = None
+
+
+def check(rules: Rules, draft: Draft, settings: Mapping[str, Any]) -> list[Violation]:
+    """Every rule of `rules` that `draft` breaks, all at once, in reading order.
+
+    `settings` is what the profile's own server said of its limits (`{}` where it said nothing).
+    """
+    found: list[Violation] = []
+    name = rules.platform
+    if len(draft.segments) > rules.thread_segments:
+        detail = (
+            f"{rules.name} takes a single post, not a thread."
+            if rules.thread_segments == 1
+            else f"A thread on {rules.name} has at most {rules.thread_segments} segments; this one has {len(draft.segments)}."
+        )
+        rule = "thread.unsupported" if rules.thread_segments == 1 else "thread.too_long"
+        found.append(Violation(f"{name}.{rule}", 0, "thread", detail, rules.thread_segments, len(draft.segments), "segments"))
+    for index, segment in enumerate(draft.segments):
+        found += _check_text(rules, index, segment, settings)
+        found += _check_media(rules, index, segment, settings)
+    found += _check_options(rules, draft.options)
+    if rules.more is not None:
+        found += rules.more(draft, settings)
+    return found
+
+
+def _check_text(rules: Rules, index: int, segment: Segment, settings: Mapping[str, Any]) -> list[Violation]:
+    found = []
+    for text_limit in rules.text:
+        if text_limit.with_media and not segment.media:
+            continue
+        limit = int(settings.get(text_limit.setting, text_limit.limit)) if text_limit.setting else text_limit.limit
+        measured = text_limit.count(segment.text, settings)
+        if measured > limit:
+            detail = f"{rules.name} takes at most {limit:,} {text_limit.unit}; this text has {measured:,} ({text_limit.how})."
+            rule = f"{rules.platform}.{text_limit.rule}"
+            found.append(Violation(rule, index, "text", detail, limit, measured, text_limit.unit))
+    if not segment.text.strip() and not segment.media:
+        found.append(
+            Violation(f"{rules.platform}.content.empty", index, "text", f"{rules.name} needs text or media; this post has neither.")
+        )
+    return found
+
+
+def _check_media(rules: Rules, index: int, segment: Segment, settings: Mapping[str, Any]) -> list[Violation]:
+    found = []
+    name = rules.platform
+    counts: dict[str, int] = {}
+    for place, item in enumerate(segment.media):
+        if item.type not in rules.media:
+            known = ", ".join(sorted(rules.media)) or "none"
+            detail = f"{rules.name} does not take media of type {item.type} here; it takes: {known}."
+            found.append(Violation(f"{name}.media.unsupported", index, f"media/{place}", detail))
+            continue
+        counts[item.type] = counts.get(item.type, 0) + 1
+        if rules.alt_text is not None and len(item.alt_text) > rules.alt_text:
+            detail = f"{rules.name} takes at most {rules.alt_text:,} characters of alternative text; this one has {len(item.alt_text):,}."
+            found.append(
+                Violation(f"{name}.alt_text.too_long", index, f"media/{place}", detail, rules.alt_text, len(item.alt_text), "characters")
+            )
+    for kind, count in counts.items():
+        limit = rules.media[kind]
+        most = int(settings.get(limit.setting, limit.most)) if limit.setting else limit.most
+        if count > most:
+            detail = f"{rules.name} takes at most {most} of type {kind} in one post; this one has {count}."
+            found.append(Violation(f"{name}.media.too_many", index, "media", detail, most, count, kind))
+    if len(counts) > 1 and not rules.mixed_media:
+        detail = f"{rules.name} does not mix types of media in one post; this one has {' and '.join(sorted(counts))}."
+        found.append(Violation(f"{name}.media.mixed", index, "media", detail))
+    if len(segment.media) > rules.most_media and not any(v.rule.endswith("media.too_many") for v in found):
+        detail = f"{rules.name} takes at most {rules.most_media} media in one post; this one has {len(segment.media)}."
+        found.append(Violation(f"{name}.media.too_many", index, "media", detail, rules.most_media, len(segment.media), "media"))
+    if len(segment.media) < rules.min_media:
+        detail = f"{rules.name} takes no post without media."
+        found.append(Violation(f"{name}.media.required", index, "media", detail, rules.min_media, len(segment.media), "media"))
+    return found
+
+
+_JSON_TYPES: Mapping[str, tuple[type, ...]] = {
+    "string": (str,), "boolean": (bool,), "integer": (int,), "number": (int, float), "array": (list, tuple), "object": (dict,),
+}
+
+
+def _check_options(rules: Rules, options: Mapping[str, Any]) -> list[Violation]:
+    """The part of JSON schema the tables use: known names, type, enum, maxLength, maxItems. Kept small on purpose: a
+    full validator would cost more cold start than every rule together."""
+    found = []
+    schema = rules.options.get("properties", {})
+    for name, value in options.items():
+        field = f"options/{name}"
+        if name not in schema:
+            known = ", ".join(sorted([*schema, "text", "media"]))
+            detail = f"{rules.name} has no option {name!r}; it has: {known}."
+            found.append(Violation(f"{rules.platform}.option.unknown", 0, field, detail))
+            continue
+        wanted = schema[name]
+        kinds = _JSON_TYPES.get(wanted.get("type", ""), (object,))
+        if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds and object not in kinds):
+            detail = f"{rules.name}'s option {name} is a {wanted['type']}."
+            found.append(Violation(f"{rules.platform}.option.invalid", 0, field, detail))
+        elif "enum" in wanted and value not in wanted["enum"]:
+            detail = f"{rules.name}'s option {name} is one of: {', '.join(map(str, wanted['enum']))}."
+            found.append(Violation(f"{rules.platform}.option.invalid", 0, field, detail))
+        elif "maxLength" in wanted and len(value) > wanted["maxLength"]:
+            detail = f"{rules.name}'s option {name} has at most {wanted['maxLength']} characters."
+            found.append(Violation(f"{rules.platform}.option.invalid", 0, field, detail, wanted["maxLength"], len(value), "characters"))
+        elif "maxItems" in wanted and len(value) > wanted["maxItems"]:
+            detail = f"{rules.name}'s option {name} has at most {wanted['maxItems']} entries."
+            found.append(Violation(f"{rules.platform}.option.invalid", 0, field, detail, wanted["maxItems"], len(value), "entries"))
+    return found
