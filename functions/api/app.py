@@ -1,0 +1,19 @@
+"""api: every HTTP route. Hands the event to the package; what each route does stands in `dateline.api`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dateline import wiring
+from dateline.api.http import Api
+from dateline.runtime import logger
+
+log = logger()
+deps = wiring.deps()
+_ = deps.posts, deps.schedules, deps.queue
+api = Api(deps)
+
+
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """One HTTP API request."""
+    return api.handle(event, context)

@@ -1,0 +1,260 @@
+"""The routes below /v1/posts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..domain.errors import Problem
+from ..domain.lifecycle import POST_TRANSITIONS
+from ..domain.post import Post
+from ..domain.time import resolve as resolve_time
+from ..domain.view import attempt_view, post_view
+from ..usecases import write
+from ..usecases.compose import Warn
+from . import once
+from .answers import Answer
+from .auth import require
+from .request import Request
+
+LONGEST_WAIT = 25.0
+"""Seconds a synchronous answer is waited for; API Gateway gives up at 30."""
+
+POLL = 0.4
+"""Seconds between looks at a post that is waited for."""
+
+STATUSES = tuple(status for status in POST_TRANSITIONS if status)
+
+
+def shown(post: Post, warnings: tuple[Warn, ...] = ()) -> dict[str, Any]:
+    """The post with what the client should know."""
+    return {**post_view(post), "warnings": [warning.as_dict() for warning in warnings]}
+
+
+def _answer(status: int, post: Post, warnings: tuple[Warn, ...] = (), *, replayed: bool = False, created: bool = False) -> Answer:
+    headers = {"ETag": f'"{post.revision}"'}
+    if created:
+        headers["Location"] = f"/v1/posts/{post.id}"
+    if replayed:
+        headers["Idempotency-Replayed"] = "true"
+    return Answer(status, shown(post, warnings), headers)
+
+
+def create(request: Request) -> Answer:
+    """POST /v1/posts."""
+    from .shapes import PostIn, read
+
+    body = request.body()
+    wish = read(PostIn, body).wish()
+    if wish.publish_now or wish.scheduled_for is not None:
+        require(request.actor, "posts:publish")
+    claim = once.claim_of(request, body)
+    warnings: list[Warn] = []
+
+    def do() -> Post:
+        written = write.create(request.deps, request.actor, wish, claim)
+        warnings.extend(written.warnings)
+        return written.post
+
+    post, replayed = once.write_post(request, body, do)
+    seconds = _wait_seconds(request)
+    if seconds and wish.publish_now:
+        post = wait_for(request, post, seconds)
+    return _answer(201, post, tuple(warnings), replayed=replayed, created=True)
+
+
+def validate(request: Request) -> Answer:
+    """POST /v1/posts/validate: what create would answer; 200 with `valid`, whatever it is."""
+    from .shapes import PostIn, read
+
+    try:
+        wish = read(PostIn, request.body()).wish()
+        written = write.preview(request.deps, request.actor, wish)
+    except Problem as problem:
+        from .answers import problem_view
+
+        return Answer(200, {"valid": False, "warnings": [], **_refusal(problem_view(problem))})
+    view = shown(written.post, written.warnings)
+    kept = {name: view[name] for name in ("status", "publishAt", "scheduledFor", "timezone", "targets", "warnings")}
+    return Answer(200, {"valid": True, "code": None, "detail": None, "errors": [], **kept})
+
+
+def _refusal(view: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in view.items() if name not in ("type", "instance")}
+
+
+def list_posts(request: Request) -> Answer:
+    """GET /v1/posts."""
+    from ..store.listing import Filter, page
+
+    request.known("status", "platform", "profileId", "label", "from", "to", "order", "limit", "cursor")
+    statuses = [s for value in request.query.get("status", []) for s in value.split(",") if s]
+    for status in statuses:
+        if status not in STATUSES:
+            raise Problem("invalid_request", f"There is no status {status!r}; there are: {', '.join(STATUSES)}.", pointer="/status")
+    order = request.one("order", "desc")
+    if order not in ("asc", "desc"):
+        raise Problem("invalid_request", f"order is asc or desc, not {order!r}.", pointer="/order")
+    wanted = Filter(
+        tuple(dict.fromkeys(statuses)), request.one("platform"), request.one("profileId"), request.one("label"),
+        _moment(request, "from"), _moment(request, "to"), order == "asc",
+    )
+    found = page(request.deps.posts, request.actor.partition, wanted, request.limit(), request.one("cursor"))
+    return Answer(200, {"data": [shown(post) for post in found.posts], "nextCursor": found.cursor})
+
+
+def _moment(request: Request, name: str) -> Any:
+    raw = request.one(name)
+    if raw is None:
+        return None
+    try:
+        return resolve_time(raw.replace(" ", "+"), None, None).publish_at
+    except Problem as problem:
+        detail = f"{name} is a time with Z or an offset, such as 2027-06-15T00:00:00Z. {problem.detail}"
+        raise Problem("invalid_request", detail, pointer=f"/{name}") from None
+
+
+def get(request: Request, post_id: str) -> Answer:
+    """GET /v1/posts/{id}."""
+    request.known()
+    return _answer(200, write.find(request.deps, request.actor, post_id))
+
+
+def events(request: Request, post_id: str) -> Answer:
+    """GET /v1/posts/{id}/events."""
+    request.known("limit", "cursor")
+    post = write.find(request.deps, request.actor, post_id)
+    found = request.deps.events.of_post(post.partition, post.id)
+    return _slice(request, [{k: v for k, v in e.items() if k != "position"} for e in found])
+
+
+def attempts(request: Request, post_id: str) -> Answer:
+    """GET /v1/posts/{id}/attempts."""
+    request.known("limit", "cursor")
+    post = write.find(request.deps, request.actor, post_id)
+    found = [(a.started_at, attempt_view(target, a)) for target in post.targets.values() for a in target.attempts]
+    return _slice(request, [view for _, view in sorted(found, key=lambda pair: pair[0])])
+
+
+def _slice(request: Request, rows: list[dict[str, Any]]) -> Answer:
+    """One page of a list that is read whole: the cursor is the number of rows seen."""
+    limit, cursor = request.limit(), request.one("cursor")
+    if cursor is not None and not (cursor.isascii() and cursor.isdigit() and len(cursor) < 7):
+        raise Problem("invalid_request", "This is not a cursor of this list; take nextCursor as it is.", pointer="/cursor")
+    start = int(cursor or 0)
+    more = str(start + limit) if start + limit < len(rows) else None
+    return Answer(200, {"data": rows[start : start + limit], "nextCursor": more})
+
+
+def patch(request: Request, post_id: str) -> Answer:
+    """PATCH /v1/posts/{id}."""
+    from .shapes import PostPatch, read
+
+    body = request.body()
+    shape = read(PostPatch, body)
+    post = write.find(request.deps, request.actor, post_id)
+    if shape.status in ("scheduled", "publish") or shape.scheduled_for or post.status != "draft":
+        require(request.actor, "posts:publish")
+    claim = once.claim_of(request, body)
+    warnings: list[Warn] = []
+
+    def do() -> Post:
+        written = write.edit(
+            request.deps, request.actor, post, shape.members(), shape.status, once=claim(None), if_match=request.if_match
+        )
+        warnings.extend(written.warnings)
+        return written.post
+
+    post, replayed = once.write_post(request, body, do)
+    return _answer(200, post, tuple(warnings), replayed=replayed)
+
+
+def delete(request: Request, post_id: str) -> Answer:
+    """DELETE /v1/posts/{id}: cancel."""
+    post = write.find(request.deps, request.actor, post_id)
+    if post.status != "draft":
+        require(request.actor, "posts:publish")
+    return _answer(200, write.cancel(request.deps, post, if_match=request.if_match))
+
+
+def publish(request: Request, post_id: str) -> Answer:
+    """POST /v1/posts/{id}/publish: now, waiting for the outcome unless asked not to."""
+    body = _empty(request)
+    post = write.find(request.deps, request.actor, post_id)
+    claim = once.claim_of(request, body)
+    post, replayed = once.write_post(
+        request, body,
+        lambda: write.publish(request.deps, request.actor, post, once=claim(None), if_match=request.if_match),
+    )
+    if request.preference("respond-async") is None:
+        post = wait_for(request, post, _wait_seconds(request) or LONGEST_WAIT)
+    return _answer(200 if settled(post) else 202, post, replayed=replayed)
+
+
+def retry(request: Request, post_id: str) -> Answer:
+    """POST /v1/posts/{id}/retry."""
+    from .shapes import RetryIn, read
+
+    body = request.body()
+    shape = read(RetryIn, body)
+    post = write.find(request.deps, request.actor, post_id)
+    claim = once.claim_of(request, body)
+    post, replayed = once.write_post(request, body, lambda: write.retry(request.deps, post, shape.profile_ids, once=claim(None)))
+    return _answer(200, post, replayed=replayed)
+
+
+def stop(request: Request, post_id: str) -> Answer:
+    """POST /v1/posts/{id}/stop."""
+    body = _empty(request)
+    post = write.find(request.deps, request.actor, post_id)
+    claim = once.claim_of(request, body)
+    post, replayed = once.write_post(request, body, lambda: write.stop(request.deps, post, once=claim(None)))
+    return _answer(200, post, replayed=replayed)
+
+
+def resolve(request: Request, post_id: str, profile_id: str) -> Answer:
+    """POST /v1/posts/{id}/targets/{profileId}/resolve."""
+    from .shapes import ResolveIn, read
+
+    body = request.body()
+    shape = read(ResolveIn, body)
+    post = write.find(request.deps, request.actor, post_id)
+    claim = once.claim_of(request, body)
+    post, replayed = once.write_post(
+        request, body,
+        lambda: write.resolve(
+            request.deps, post, profile_id, shape.outcome, shape.remote_id, shape.url, shape.segment, once=claim(None)
+        ),
+    )
+    return _answer(200, post, replayed=replayed)
+
+
+def _empty(request: Request) -> dict[str, Any]:
+    from .shapes import EmptyIn, read
+
+    body = request.body()
+    read(EmptyIn, body)
+    return body
+
+
+def _wait_seconds(request: Request) -> float:
+    raw = request.preference("wait")
+    if raw is None:
+        return 0.0
+    if not (raw.isascii() and raw.isdigit()):
+        raise Problem("invalid_request", "Prefer: wait=<seconds> takes a whole number.", pointer="/prefer")
+    return min(float(raw[:6]), LONGEST_WAIT)
+
+
+def settled(post: Post) -> bool:
+    """True once nothing more will happen to the post by itself."""
+    return post.status not in ("scheduled", "queued", "publishing", "pending_approval")
+
+
+def wait_for(request: Request, post: Post, seconds: float) -> Post:
+    """Look at the post until it is settled or the time is up."""
+    clock = request.deps.clock
+    start = clock.now()
+    while not settled(post) and (clock.now() - start).total_seconds() < seconds:
+        clock.sleep(POLL)
+        post = request.deps.posts.get(post.id) or post
+    return post

@@ -1,0 +1,255 @@
+"""The routes below /v1/profiles and /v1/platforms."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from ..domain.errors import Problem
+from ..domain.ids import new_id
+from ..domain.time import rfc3339
+from ..store.profiles import Profile
+from ..store.tables import Conflict
+from . import once
+from .answers import Answer
+from .request import Request
+
+
+def profile_view(profile: Profile) -> dict[str, Any]:
+    """A profile without its credentials."""
+    return {
+        "id": profile.id, "platform": profile.platform, "name": profile.name, "mode": profile.mode, "status": profile.status,
+        "accountId": profile.account_id or None, "server": profile.server or None, "settings": profile.settings,
+        "tokenExpiresAt": rfc3339(profile.token_expires_at) if profile.token_expires_at else None,
+        "error": profile.error, "createdAt": rfc3339(profile.created_at), "updatedAt": rfc3339(profile.updated_at),
+    }
+
+
+def find(request: Request, profile_id: str) -> Profile:
+    """The workspace's profile. Raises `Problem` not_found, also for another workspace's."""
+    profile = request.deps.profiles.get(profile_id) if len(profile_id) <= 128 else None
+    if profile is None or profile.partition != request.actor.partition:
+        raise Problem("not_found", f"There is no profile {profile_id!r}.")
+    return profile
+
+
+def list_profiles(request: Request) -> Answer:
+    """GET /v1/profiles."""
+    from ..platforms import registry
+    from ..store.listing import decode_cursor, encode_cursor
+
+    request.known("platform", "limit", "cursor")
+    platform, cursor = request.one("platform"), request.one("cursor")
+    if platform is not None and platform not in registry.names():
+        raise Problem("invalid_request", f"There is no platform {platform!r}.", pointer="/platform")
+    after = decode_cursor(cursor)[0] if cursor else None
+    found, more = request.deps.profiles.list(request.actor.partition, request.limit(), after)
+    views = [profile_view(p) for p in found if platform in (None, p.platform)]
+    return Answer(200, {"data": views, "nextCursor": encode_cursor(more, _ANY_TIME) if more else None})
+
+
+_ANY_TIME = "1970-01-01T00:00:00.000Z"
+
+
+def get(request: Request, profile_id: str) -> Answer:
+    """GET /v1/profiles/{id}."""
+    request.known()
+    return Answer(200, profile_view(find(request, profile_id)))
+
+
+def create(request: Request) -> Answer:
+    """POST /v1/profiles: connect an account with its own token, after a harmless look at whose it is."""
+    from .shapes import ProfileIn, read
+
+    body = request.body()
+    shape = read(ProfileIn, body)
+
+    def do() -> tuple[int, Any]:
+        deps, actor, now = request.deps, request.actor, request.deps.clock.now()
+        profile = Profile(
+            new_id("prof", now), actor.workspace_id, actor.mode, shape.platform, shape.name or shape.platform, now, now,
+            server=_server(request, shape.platform, shape.server), settings=dict(shape.settings),
+        )
+        _connect(request, profile, shape.credentials, named=shape.name is not None)
+        deps.profiles.save(profile)
+        return 201, profile_view(profile)
+
+    status, answer, replayed = once.answer_once(request, body, do)
+    headers = {"Location": f"/v1/profiles/{answer['id']}"} | ({"Idempotency-Replayed": "true"} if replayed else {})
+    return Answer(status, answer, headers)
+
+
+def _server(request: Request, platform: str, server: str | None) -> str:
+    from ..platforms import registry
+
+    if platform not in registry.names():
+        known = ", ".join(registry.names())
+        raise Problem("invalid_request", f"There is no platform {platform!r}; there are: {known}.", pointer="/platform")
+    if request.actor.mode == "live" and platform == "sandbox":
+        raise Problem("invalid_request", "The sandbox is reached with a test key only.", pointer="/platform")
+    publisher = registry.publisher(platform)
+    if server is not None and not publisher.own_server:
+        raise Problem("invalid_request", f"{publisher.rules.name} has one address only; leave server out.", pointer="/server")
+    address = (server or publisher.default_server).rstrip("/")
+    if publisher.own_server and address and not request.deps.settings.allow_private_servers:
+        from ..http import refuse_private
+
+        refuse_private(address, "/server")
+    return address if publisher.own_server else ""
+
+
+def _connect(request: Request, profile: Profile, credentials: dict[str, str], *, named: bool) -> None:
+    """Check the credentials' names, look whose account it is, and seal them. A test profile has none that matter."""
+    from ..platforms import registry
+    from ..platforms.base import Outcome, TokenRefused
+    from ..usecases.deliver import account_of
+
+    deps, now = request.deps, request.deps.clock.now()
+    publisher = registry.publisher(profile.platform)
+    known = {field.name: field for field in publisher.credential_fields}
+    for name in credentials:
+        if name not in known:
+            detail = f"{publisher.rules.name} has no credential {name!r}; it takes: {', '.join(known) or 'none'}."
+            raise Problem("invalid_request", detail, pointer=f"/credentials/{name}")
+    if profile.mode == "live":
+        for field in known.values():
+            if field.required and not credentials.get(field.name):
+                detail = f"{publisher.rules.name} needs {field.name}: {field.detail}"
+                raise Problem("invalid_request", detail, pointer=f"/credentials/{field.name}")
+        account = account_of(deps, profile, publisher, credentials)
+        try:
+            try:
+                info = publisher.verify(account, deps.http)
+            except TokenRefused:
+                tokens = publisher.refresh(account, deps.http)
+                if tokens is None:
+                    raise
+                credentials = {**credentials, **tokens.credentials}
+                if tokens.expires_in:
+                    profile.token_expires_at = now + timedelta(seconds=tokens.expires_in)
+                info = publisher.verify(account_of(deps, profile, publisher, credentials), deps.http)
+        except TokenRefused as refused:
+            raise Problem("invalid_request", f"{refused.detail} Check the credentials.", pointer="/credentials") from None
+        except Outcome as unclear:
+            detail = f"{publisher.rules.name} could not be asked whose account this is: {unclear.detail}"
+            raise Problem("try_again", detail) from None
+        profile.account_id = info.account_id
+        profile.settings = {**profile.settings, **info.settings}
+        profile.name = profile.name if named else info.name
+    profile.secret = deps.secrets.seal(profile.workspace_id, profile.id, credentials)
+
+
+def patch(request: Request, profile_id: str) -> Answer:
+    """PATCH /v1/profiles/{id}: a new name, settings, or new credentials (absent ones stay: absent is not empty)."""
+    from .shapes import ProfilePatch, read
+
+    body = request.body()
+    shape = read(ProfilePatch, body)
+
+    def do() -> tuple[int, Any]:
+        deps = request.deps
+        for _ in range(5):
+            profile = find(request, profile_id)
+            if shape.name is not None:
+                profile.name = shape.name
+            if shape.settings is not None:
+                profile.settings = {**profile.settings, **shape.settings}
+            if shape.credentials is not None:
+                old = deps.secrets.open(profile.workspace_id, profile.id, profile.secret)
+                profile.token_expires_at = None
+                _connect(request, profile, {**old, **shape.credentials}, named=True)
+                profile.status, profile.error = "connected", None
+            profile.updated_at = deps.clock.now()
+            try:
+                deps.profiles.save(profile)
+                return 200, profile_view(profile)
+            except Conflict:
+                continue
+        raise Problem("try_again", "The profile is being written by somebody else.")
+
+    status, answer, _ = once.answer_once(request, body, do)
+    return Answer(status, answer)
+
+
+def delete(request: Request, profile_id: str) -> Answer:
+    """DELETE /v1/profiles/{id}: refused while posts wait on it, unless they are to be cancelled with it."""
+    from ..domain.lifecycle import EDITABLE
+    from ..usecases import write
+
+    request.known("cancelPending")
+    profile = find(request, profile_id)
+    deps = request.deps
+    asked = request.one("cancelPending", "false")
+    if asked not in ("true", "false"):
+        raise Problem("invalid_request", "cancelPending is true or false.", pointer="/cancelPending")
+    ids = list(dict.fromkeys(deps.bookings.pending(profile.id)))
+    posts = [post for start in range(0, len(ids), 100) for post in deps.posts.get_many(ids[start : start + 100], consistent=True)]
+    open_posts = [
+        p for p in posts
+        if profile.id in p.targets and (p.status in EDITABLE or any(t.profile_id == profile.id for t in p.open_targets()))
+    ]
+    waiting = [p for p in open_posts if p.status != "draft"]
+    if waiting and asked == "false":
+        detail = f"{len(waiting)} posts are still to be published on this profile; cancel them, or send ?cancelPending=true."
+        raise Problem("illegal_transition", detail, extra={"from": "connected", "to": "deleted", "pendingPosts": len(waiting)})
+    for post in waiting:
+        if post.status in EDITABLE:
+            write.cancel(deps, post)
+    deps.profiles.delete(profile.id)
+    return Answer(204, None)
+
+
+def health(request: Request, profile_id: str) -> Answer:
+    """GET /v1/profiles/{id}/health: what is known of the token, without asking the network."""
+    request.known()
+    profile = find(request, profile_id)
+    return Answer(200, {
+        "profileId": profile.id, "status": profile.status, "error": profile.error,
+        "tokenExpiresAt": rfc3339(profile.token_expires_at) if profile.token_expires_at else None,
+    })
+
+
+def list_platforms(request: Request) -> Answer:
+    """GET /v1/platforms."""
+    from ..platforms import registry
+
+    request.known()
+    return Answer(200, {"data": [platform_view(name) for name in registry.names()], "nextCursor": None})
+
+
+def get_platform(request: Request, name: str) -> Answer:
+    """GET /v1/platforms/{name}."""
+    from ..platforms import registry
+
+    request.known()
+    if name not in registry.names():
+        raise Problem("not_found", f"There is no platform {name!r}; there are: {', '.join(registry.names())}.")
+    return Answer(200, platform_view(name))
+
+
+def platform_view(name: str) -> dict[str, Any]:
+    """One network's rules as the catalogue shows them: the same table that posts are held against."""
+    from ..platforms import registry
+
+    publisher = registry.publisher(name)
+    rules = publisher.rules
+    return {
+        "name": rules.platform, "displayName": rules.name,
+        "text": [
+            {"limit": t.limit, "unit": t.unit, "how": t.how, "rule": f"{name}.{t.rule}", "withMedia": t.with_media,
+             "perProfile": t.setting is not None}
+            for t in rules.text
+        ],
+        "media": {
+            kind: {"most": m.most, "bytes": m.bytes, "formats": list(m.formats), "perProfile": m.setting is not None}
+            for kind, m in rules.media.items()
+        },
+        "mostMedia": rules.most_media, "mixedMedia": rules.mixed_media, "minMedia": rules.min_media,
+        "altTextLimit": rules.alt_text, "threads": {"segments": rules.thread_segments, "atomic": rules.thread_atomic},
+        "firstComment": rules.first_comment, "horizonDays": rules.horizon_days,
+        "dailyCap": rules.daily_cap and {"limit": rules.daily_cap.limit, "hours": rules.daily_cap.hours},
+        "nativeScheduling": rules.native_scheduling, "options": rules.options, "exactlyOnce": rules.exactly_once,
+        "ownServer": publisher.own_server,
+        "credentials": [{"name": c.name, "required": c.required, "detail": c.detail} for c in publisher.credential_fields],
+        "source": rules.source,
+    }

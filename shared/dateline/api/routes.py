@@ -1,0 +1,81 @@
+"""The table of routes: one line each, with the scope it needs and what goes in and comes out.
+
+`http` serves it, `tools.openapi` writes it down, the tests walk through it. A route that is not here does not exist; one
+without `public` needs a key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from . import meta, posts, profiles, workspace
+from .answers import Answer
+
+
+class Route(NamedTuple):
+    """`scope` is what the key must have (further scopes are asked for inside, where they depend on the body).
+
+    `body` names a shape of `shapes`, `answer` one of `answer_shapes`; `query` lists the parameters; `status` is that of success.
+    """
+
+    method: str
+    path: str
+    handle: Callable[..., Answer]
+    scope: str | None
+    summary: str
+    answer: str | None
+    status: int = 200
+    body: str | None = None
+    query: tuple[str, ...] = ()
+    public: bool = False
+    also: tuple[int, ...] = ()
+    idempotent: bool = False
+
+
+_PAGE = ("limit", "cursor")
+_POST_FILTERS = ("status", "platform", "profileId", "label", "from", "to", "order")
+
+ROUTES: tuple[Route, ...] = (
+    Route("GET", "/health", meta.health, None, "Is anything overdue?", "Health", public=True, also=(503,)),
+    Route("GET", "/openapi.json", meta.openapi, None, "This file", None, public=True),
+    Route("GET", "/docs", meta.docs, None, "This documentation as a page", None, public=True),
+    Route("POST", "/v1/posts", posts.create, "posts:write", "Create a draft, schedule a post, or publish one now", "Post", 201,
+          "PostIn", idempotent=True),
+    Route("POST", "/v1/posts/validate", posts.validate, "posts:read", "What create would answer, writing nothing",
+          "Validation", body="PostIn"),
+    Route("GET", "/v1/posts", posts.list_posts, "posts:read", "List posts", "PostPage", query=(*_POST_FILTERS, *_PAGE)),
+    Route("GET", "/v1/posts/{post_id}", posts.get, "posts:read", "One post", "Post"),
+    Route("GET", "/v1/posts/{post_id}/events", posts.events, "posts:read", "A post's transitions", "EventPage", query=_PAGE),
+    Route("GET", "/v1/posts/{post_id}/attempts", posts.attempts, "posts:read", "Every try at every target", "AttemptPage",
+          query=_PAGE),
+    Route("PATCH", "/v1/posts/{post_id}", posts.patch, "posts:write", "Edit, reschedule, or change the status", "Post",
+          body="PostPatch", idempotent=True),
+    Route("DELETE", "/v1/posts/{post_id}", posts.delete, "posts:write", "Cancel, until publishing begins", "Post"),
+    Route("POST", "/v1/posts/{post_id}/publish", posts.publish, "posts:publish", "Publish now and wait for the outcome", "Post",
+          body="EmptyIn", also=(202,), idempotent=True),
+    Route("POST", "/v1/posts/{post_id}/retry", posts.retry, "posts:publish", "Failed targets again", "Post", body="RetryIn",
+          idempotent=True),
+    Route("POST", "/v1/posts/{post_id}/stop", posts.stop, "posts:publish", "Give up targets that wait to be retried", "Post",
+          body="EmptyIn", idempotent=True),
+    Route("POST", "/v1/posts/{post_id}/targets/{profile_id}/resolve", posts.resolve, "posts:publish",
+          "Settle an unconfirmed target", "Post", body="ResolveIn", idempotent=True),
+    Route("GET", "/v1/platforms", profiles.list_platforms, "profiles:read", "The catalogue of networks", "PlatformPage"),
+    Route("GET", "/v1/platforms/{name}", profiles.get_platform, "profiles:read", "One network's rules", "Platform"),
+    Route("GET", "/v1/profiles", profiles.list_profiles, "profiles:read", "Connected accounts", "ProfilePage",
+          query=("platform", *_PAGE)),
+    Route("POST", "/v1/profiles", profiles.create, "profiles:write", "Connect an account with its own token", "Profile", 201,
+          "ProfileIn", idempotent=True),
+    Route("GET", "/v1/profiles/{profile_id}", profiles.get, "profiles:read", "One account", "Profile"),
+    Route("GET", "/v1/profiles/{profile_id}/health", profiles.health, "profiles:read", "Its token's state", "ProfileHealth"),
+    Route("PATCH", "/v1/profiles/{profile_id}", profiles.patch, "profiles:write", "Rename, or renew the credentials", "Profile",
+          body="ProfilePatch", idempotent=True),
+    Route("DELETE", "/v1/profiles/{profile_id}", profiles.delete, "profiles:write", "Disconnect", None, 204,
+          query=("cancelPending",)),
+    Route("GET", "/v1/workspace", workspace.get, "posts:read", "Settings, plan and usage", "Workspace"),
+    Route("GET", "/v1/keys", workspace.list_keys, "admin", "API keys", "KeyPage"),
+    Route("POST", "/v1/keys", workspace.create_key, "posts:read", "Mint a key with a subset of this one's scopes", "NewKey", 201,
+          "KeyIn", idempotent=True),
+    Route("DELETE", "/v1/keys/{key_id}", workspace.revoke_key, "admin", "Revoke a key", None, 204),
+    Route("GET", "/v1/events", workspace.feed, "posts:read", "The workspace's event feed", "EventPage", query=("after", *_PAGE)),
+)

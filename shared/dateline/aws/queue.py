@@ -1,0 +1,69 @@
+"""The deliveries queue: one message per target, with a delay where its time has not come."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ..domain.retry import LONGEST_MESSAGE_DELAY
+
+BATCH = 10
+"""Messages a SendMessageBatch takes."""
+
+
+class QueueUnavailable(Exception):
+    """Not every message is known to be sent. Sweep sends again what is missing; what is sent twice is harmless."""
+
+
+class Message(NamedTuple):
+    """Work on one target. `revision` makes it stale after an edit; `outcome` carries a result that could not be saved."""
+
+    post_id: str
+    profile_id: str
+    revision: int
+    outcome: dict[str, Any] | None = None
+
+    def body(self) -> str:
+        """The message as JSON."""
+        out: dict[str, Any] = {"postId": self.post_id, "profileId": self.profile_id, "revision": self.revision}
+        if self.outcome is not None:
+            out["outcome"] = self.outcome
+        return json.dumps(out, separators=(",", ":"))
+
+    @classmethod
+    def parse(cls, body: str) -> Message:
+        """The inverse of `body`. Raises ValueError for anything else."""
+        try:
+            raw = json.loads(body)
+            return cls(str(raw["postId"]), str(raw["profileId"]), int(raw["revision"]), raw.get("outcome"))
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError("not a delivery message") from error
+
+
+class Queue:
+    """The deliveries queue."""
+
+    def __init__(self, client: Any, url: str) -> None:
+        self._client, self._url = client, url
+
+    def send(self, messages: Sequence[Message], delay: float = 0.0) -> None:
+        """Send messages, ten a call, delayed by whole seconds (rounded down: the receiver waits out the rest).
+
+        Raises `QueueUnavailable` when one of them is not known to be sent.
+        """
+        whole = int(max(0.0, min(delay, LONGEST_MESSAGE_DELAY)))
+        for batch in _batches(messages):
+            entries = [{"Id": str(n), "MessageBody": m.body(), "DelaySeconds": whole} for n, m in enumerate(batch)]
+            try:
+                answer = self._client.send_message_batch(QueueUrl=self._url, Entries=entries)
+            except (BotoCoreError, ClientError) as error:
+                raise QueueUnavailable(type(error).__name__) from error
+            if answer.get("Failed"):
+                raise QueueUnavailable(f"{len(answer['Failed'])} of {len(batch)} messages were refused")
+
+
+def _batches(messages: Sequence[Message]) -> Iterable[Sequence[Message]]:
+    return (messages[start : start + BATCH] for start in range(0, len(messages), BATCH))

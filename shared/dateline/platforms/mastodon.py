@@ -1,0 +1,408 @@
+"""Mastodon and the servers that speak its API (GoToSocial, Pleroma …): rules as data, and the publisher.
+
+A profile brings its server, and `verify` learns that server's limits. The Idempotency-Key is sent every time and never relied
+on: Mastodon stores it only after creating the status, GoToSocial ignores it. What happened is read from the account's statuses.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from ..domain.content import Draft, Media
+from ..domain.rules import MediaLimit, Rules, TextLimit, Violation
+from ._x_text import find_urls
+from .base import (
+    Absent,
+    Account,
+    AccountInfo,
+    Answer,
+    CredentialField,
+    Delivery,
+    Failed,
+    Found,
+    Http,
+    NewTokens,
+    NotReady,
+    Outcome,
+    Remote,
+    Resolution,
+    Retry,
+    TokenRefused,
+    Undecidable,
+    Unknown,
+    bearer,
+    harmless,
+    irreversible,
+)
+
+IMAGE_FORMATS = ("image/jpeg", "image/png", "image/gif", "image/webp")
+IMAGE_BYTES = 16 * 1024 * 1024
+CLOCK_SKEW = timedelta(seconds=60)
+"""How far an instance's clock may stand behind ours."""
+POLL_SECONDS = 3.0
+PROCESSING_SECONDS = 5.0
+PAGE_SIZE, PAGES = 40, 10
+CODE_POINTS = "codePoints"
+
+OPTION_MEMBERS: Mapping[str, str] = {
+    "visibility": "visibility", "sensitive": "sensitive", "spoilerText": "spoiler_text", "language": "language",
+}
+"""Our option -> parameter of `POST /api/v1/statuses`. Every segment of a thread carries them."""
+
+_MENTION = re.compile(r"(?<![=/\w])@([a-z0-9_]+(?:[a-z0-9_.-]*[a-z0-9_]+)?)@[\w.-]*\w", re.I)
+
+
+def count(text: str, settings: Mapping[str, Any]) -> int:
+    """The length of `text` as the instance counts it.
+
+    Mastodon counts grapheme clusters, each URL with a protocol as `urlLength` (23) and a remote mention as `@user` alone
+    (StatusLengthValidator, 2026). GoToSocial counts code points and spares nothing (`counting` is "codePoints").
+    """
+    if settings.get("counting") == CODE_POINTS:
+        return len(text)
+    pieces, position = [], 0
+    for span in find_urls(text):
+        if text[span.start:span.start + 4].lower() == "http" and "://" in text[span.start:span.end]:
+            pieces += [_without_servers(text[position:span.start]), "x" * int(settings.get("urlLength", 23))]
+            position = span.end
+    counted = "".join([*pieces, _without_servers(text[position:])])
+    if counted.isascii():
+        return len(counted) - counted.count("\r\n")
+    import regex
+
+    return len(regex.findall(r"\X", counted))
+
+
+def _without_servers(text: str) -> str:
+    return _MENTION.sub(r"@\1", text)
+
+
+def _more(draft: Draft, settings: Mapping[str, Any]) -> list[Violation]:
+    """The content warning counts with the text of every segment."""
+    warning = draft.options.get("spoilerText")
+    if not isinstance(warning, str) or not warning:
+        return []
+    found = []
+    limit = int(settings.get("maxCharacters", 500))
+    for index, segment in enumerate(draft.segments):
+        alone = count(segment.text, settings)
+        together = alone + count(warning, {**settings, "urlLength": 0})
+        if alone <= limit < together:
+            detail = f"Mastodon takes at most {limit:,} characters here, content warning included; together these are {together:,}."
+            found.append(Violation("mastodon.text.too_long", index, "options/spoilerText", detail, limit, together, "characters"))
+    return found
+
+
+RULES = Rules(
+    platform="mastodon",
+    name="Mastodon",
+    text=(
+        TextLimit(
+            500, "characters", count, "as the profile's server counts: a URL with a fixed length, a remote mention without its server",
+            setting="maxCharacters",
+        ),
+    ),
+    media={"image": MediaLimit(4, IMAGE_BYTES, IMAGE_FORMATS, setting="maxMedia")},
+    exactly_once="Every status carries an Idempotency-Key; since some servers ignore it, a lost answer is settled by looking "
+    "through the account's statuses.",
+    source="mastodon/documentation 2026-07-02; StatusLengthValidator; GoToSocial validateNormalizeCreateStatus",
+    most_media=16,  # the server's own figure for images is what binds
+    alt_text=1500,
+    thread_segments=25,
+    native_scheduling="scheduled_at, at least 5 minutes ahead, 25 a day and 300 in all; Dateline does not use it",
+    options={
+        "type": "object",
+        "properties": {
+            "visibility": {
+                "type": "string", "enum": ["public", "unlisted", "private"], "description": "Who sees it. The account's default if left out.",
+            },
+            "sensitive": {"type": "boolean", "description": "Hide the media behind a warning."},
+            "spoilerText": {"type": "string", "maxLength": 500, "description": "A content warning in front of the text."},
+            "language": {"type": "string", "maxLength": 10, "description": "ISO 639 code of the text's language."},
+        },
+        "additionalProperties": False,
+    },
+    more=_more,
+)
+
+
+class MastodonPublisher:
+    """Text and pictures, threads as reply chains. Stateless."""
+
+    rules = RULES
+    credential_fields = (
+        CredentialField("accessToken", True, "A token with write:statuses, write:media, read:statuses and profile (or read:accounts)."),
+    )
+    default_server = ""
+    own_server = True
+
+    def needs_preparation(self, delivery: Delivery) -> bool:
+        """True while a picture of a segment still to be published is not uploaded and processed."""
+        uploaded = delivery.checkpoint.get("media") or {}
+        return any(not (uploaded.get(slot) or {}).get("ready") for slot, _ in _pictures(delivery))
+
+    def start(self, delivery: Delivery) -> Mapping[str, Any]:
+        """Nothing: the idempotency key follows from the delivery's own."""
+        return {}
+
+    def prepare(self, delivery: Delivery) -> None:
+        """Upload what is not up yet, saving each id, then ask once for each whether it is processed. Never waits."""
+        uploaded = dict(delivery.checkpoint.get("media") or {})
+        for slot, item in _pictures(delivery):
+            if not uploaded.get(slot):
+                uploaded[slot] = self._upload(delivery, item)
+                delivery.save(media=dict(uploaded))
+        for slot, _ in _pictures(delivery):
+            if uploaded[slot]["ready"]:
+                continue
+            answer = self._call(delivery, "GET", f"/api/v1/media/{uploaded[slot]['id']}")
+            if answer.status == 206:
+                raise NotReady("media_processing", "The server is still processing a medium.", POLL_SECONDS)
+            if answer.status == 404:
+                delivery.save(media={name: known for name, known in uploaded.items() if name != slot})
+                raise Retry("media_gone", "The server no longer knows an uploaded medium; it is uploaded again.")
+            _good(answer, delivery.now())
+            uploaded[slot] = {**uploaded[slot], "ready": True}
+            delivery.save(media=dict(uploaded))
+
+    def _upload(self, delivery: Delivery, item: Media) -> dict[str, Any]:
+        most = int(delivery.account.settings.get("imageBytes", IMAGE_BYTES))
+        content, mime = delivery.http.fetch_media(item, most)
+        if mime not in IMAGE_FORMATS:
+            raise Failed("media_format", f"Mastodon takes {', '.join(IMAGE_FORMATS)} as images; this file is {mime}.")
+        file = ("image." + mime.partition("/")[2], content, mime)
+        form = {"description": item.alt_text} if item.alt_text else {}
+        answer = self._call(delivery, "POST", "/api/v2/media", data=form, files={"file": file})
+        medium = _good(answer, delivery.now()).get("id")
+        if not medium:
+            raise Retry("answer_unreadable", "The server took a medium and named no id for it.")
+        return {"id": str(medium), "ready": answer.status != 202}
+
+    def publish(self, delivery: Delivery, segment: int) -> tuple[Remote, ...]:
+        """`POST /api/v1/statuses`, once, with a key that is the same for every try of this segment."""
+        body = _body(delivery, segment)
+        headers = {**bearer(delivery.account), "Idempotency-Key": _idempotency_key(delivery, segment)}
+        url = f"{delivery.account.server}/api/v1/statuses"
+        answer = irreversible(lambda: delivery.http.request("POST", url, headers=headers, json=body))
+        if 200 <= answer.status < 300:
+            status = _object(answer)
+            if not status.get("id"):
+                raise Unknown("answer_unreadable", "The server said it took the post and named no id.")
+            return (_remote(status),)
+        if answer.status == 408:
+            raise Unknown("answer_lost", "The server answered 408 to the publishing call.")
+        reason = _reason(answer).lower()
+        if answer.status == 422 and "finished processing" in reason:
+            raise Retry("media_processing", "The server is still processing a medium.", PROCESSING_SECONDS)
+        if answer.status == 422 and "media_ids" in body and ("already attached" in reason or "not found" in reason):
+            return self._media_spent(delivery, segment)
+        raise _refusal(answer, delivery.now())
+
+    def _media_spent(self, delivery: Delivery, segment: int) -> tuple[Remote, ...]:
+        """Media that are attached already may be so to our own status, if an earlier call was uncertain; else they are gone."""
+        if not delivery.uncertain:
+            delivery.save(media={})
+            raise Retry("media_gone", "The server no longer knows the uploaded media; they are uploaded again.")
+        try:
+            seen = self._look(delivery, segment, None)
+        except Outcome as error:
+            raise Unknown("media_spent", f"The media are in use already, and looking for their post failed ({error.code}).") from None
+        if not isinstance(seen, Found):
+            raise Unknown("media_spent", "The server says the media are in use already, and no recent post of the account has them.")
+        return seen.remotes
+
+    def resolve(self, delivery: Delivery, segment: int) -> Resolution:
+        """Look through the account's statuses since the call: same media or same words, same parent, and not another's.
+
+        Absence is never `SafeToRepeat`: who ignores the Idempotency-Key would post twice.
+        """
+        return self._look(delivery, segment, (delivery.armed_at or delivery.now()) - CLOCK_SKEW)
+
+    def _look(self, delivery: Delivery, segment: int, since: datetime | None) -> Found | Absent | Undecidable:
+        """`since` None looks at the latest page only, whenever that was."""
+        others = delivery.taken | {remote.id for remote in delivery.published}
+        params: dict[str, Any] = {"limit": PAGE_SIZE, "exclude_reblogs": "true"}
+        ours: Mapping[str, Any] | None = None
+        for _ in range(PAGES):
+            answer = self._call(delivery, "GET", f"/api/v1/accounts/{delivery.account.account_id}/statuses", params=params)
+            _good(answer, delivery.now())
+            page = [status for status in answer.json() or () if isinstance(status, dict)]
+            recent = [status for status in page if since is None or _created(status) >= since]
+            for status in recent:
+                if str(status["id"]) not in others and self._is_segment(status, delivery, segment):
+                    ours = status  # newest first: the last one seen is the first that was written
+            if len(recent) < len(page) or not page or since is None:
+                return Found((_remote(ours),)) if ours else Absent()
+            params = {**params, "max_id": page[-1]["id"]}
+        return Undecidable("The account has made too many posts since; the server has to be looked through by hand.")
+
+    def _is_segment(self, status: Mapping[str, Any], delivery: Delivery, segment: int) -> bool:
+        """Whether `status` is `segment`: its parent, then its media, else its words as shown or as they were sent."""
+        parent = delivery.published[segment - 1].id if segment > 0 else None
+        if (str(status["in_reply_to_id"]) if status.get("in_reply_to_id") else None) != parent:
+            return False
+        theirs = {str(medium.get("id")) for medium in status.get("media_attachments") or ()}
+        content = delivery.segments[segment]
+        if theirs or content.media:
+            # A medium belongs to one status only, so its id says more than any words.
+            return theirs == set(_uploaded(delivery, segment))
+        if _plain(_shown_text(str(status.get("content") or ""))) == _plain(content.text):
+            return True
+        answer = self._call(delivery, "GET", f"/api/v1/statuses/{status['id']}/source")
+        return answer.status == 200 and _plain(str(_object(answer).get("text") or "")) == _plain(content.text)
+
+    def delete(self, delivery: Delivery, remote_id: str) -> None:
+        """`DELETE /api/v1/statuses/{id}`; a status that is gone already is no error."""
+        answer = self._call(delivery, "DELETE", f"/api/v1/statuses/{remote_id}")
+        if answer.status not in (404, 410):
+            _good(answer, delivery.now())
+
+    def verify(self, account: Account, http: Http) -> AccountInfo:
+        """Who the token belongs to, and what the server takes: `maxCharacters`, `urlLength`, `maxMedia`, `imageBytes`,
+        `counting`. A server without `/api/v2/instance` is asked the older way."""
+
+        def read(path: str) -> Answer:
+            return harmless(lambda: http.request("GET", account.server + path, headers=bearer(account)))
+
+        me = _good(read("/api/v1/accounts/verify_credentials"), None)
+        if not me.get("id"):
+            raise Failed("not_mastodon", "The server does not answer as Mastodon's API does. Is its address right?")
+        instance = read("/api/v2/instance")
+        if instance.status == 404:
+            instance = read("/api/v1/instance")
+        about = _good(instance, None)
+        domain = str(about.get("domain") or about.get("uri") or "").removeprefix("https://")
+        name = f"@{me.get('username') or me['id']}"
+        return AccountInfo(str(me["id"]), f"{name}@{domain}" if domain else name, _settings(about))
+
+    def refresh(self, account: Account, http: Http) -> NewTokens | None:
+        """None: a token lasts until it is revoked."""
+        return None
+
+    def _call(self, delivery: Delivery, method: str, path: str, **parts: Any) -> Answer:
+        url = delivery.account.server + path
+        return harmless(lambda: delivery.http.request(method, url, headers=bearer(delivery.account), **parts))
+
+
+def _pictures(delivery: Delivery) -> Iterator[tuple[str, Media]]:
+    """The media of the segments still to be published, each with its place ("segment/position") in the checkpoint."""
+    for index in range(len(delivery.published), len(delivery.segments)):
+        for place, item in enumerate(delivery.segments[index].media):
+            yield f"{index}/{place}", item
+
+
+def _uploaded(delivery: Delivery, segment: int) -> list[str]:
+    """The ids of what was uploaded for `segment`, in order."""
+    known = delivery.checkpoint.get("media") or {}
+    slots = (known.get(f"{segment}/{place}") for place in range(len(delivery.segments[segment].media)))
+    return [str(slot["id"]) for slot in slots if slot]
+
+
+def _body(delivery: Delivery, segment: int) -> dict[str, Any]:
+    content = delivery.segments[segment]
+    body: dict[str, Any] = {}
+    if content.text:
+        body["status"] = content.text
+    if content.media:
+        media_ids = _uploaded(delivery, segment)
+        if len(media_ids) != len(content.media):
+            raise Retry("media_gone", "Not every medium of this segment is uploaded; they are uploaded again.")
+        body["media_ids"] = media_ids
+    if segment > 0:
+        body["in_reply_to_id"] = delivery.published[segment - 1].id
+    body.update({member: delivery.options[name] for name, member in OPTION_MEMBERS.items() if name in delivery.options})
+    return body
+
+
+def _idempotency_key(delivery: Delivery, segment: int) -> str:
+    """The same for every try of this segment of this target, and saying nothing of either."""
+    from hashlib import sha256
+
+    return sha256(f"{delivery.key}/{segment}".encode()).hexdigest()
+
+
+def _remote(status: Mapping[str, Any]) -> Remote:
+    return Remote(str(status["id"]), str(status["url"]) if status.get("url") else None)
+
+
+def _created(status: Mapping[str, Any]) -> datetime:
+    return _time(str(status["created_at"]))
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text.replace("Z", "+00:00"))
+
+
+def _shown_text(content: str) -> str:
+    """The words of a status' HTML. Links keep the invisible parts of their URL, so that these come back whole."""
+    from html import unescape
+
+    broken = re.sub(r"<br\s*/?>|</p>", "\n", content)
+    return unescape(re.sub(r"<[^>]*>", "", broken))
+
+
+def _plain(text: str) -> str:
+    """A text without what a server may change on the way: a mention's server, normal form, letter case, white space."""
+    import unicodedata
+
+    return " ".join(unicodedata.normalize("NFC", _without_servers(text)).casefold().split())
+
+
+def _settings(instance: Mapping[str, Any]) -> dict[str, Any]:
+    """What an instance says of itself, as settings; what it does not say is left to the rules."""
+    configuration = instance.get("configuration") or {}
+    statuses, media = configuration.get("statuses") or {}, configuration.get("media_attachments") or {}
+    figures = {
+        "maxCharacters": statuses.get("max_characters") or instance.get("max_toot_chars"),
+        "urlLength": statuses.get("characters_reserved_per_url"),
+        "maxMedia": statuses.get("max_media_attachments") or instance.get("max_media_attachments"),
+        "imageBytes": media.get("image_size_limit"),
+    }
+    settings: dict[str, Any] = {name: figure for name, figure in figures.items() if isinstance(figure, int) and figure > 0}
+    if "gotosocial" in f"{instance.get('source_url')} {instance.get('version')}".lower():
+        settings["counting"] = CODE_POINTS
+    return settings
+
+
+def _good(answer: Answer, now: datetime | None) -> dict[str, Any]:
+    """The body of a successful answer; raises what any other means."""
+    if 200 <= answer.status < 300:
+        return _object(answer)
+    raise _refusal(answer, now)
+
+
+def _refusal(answer: Answer, now: datetime | None) -> Outcome:
+    """What an answer below 500 that is no success means, the same for every call."""
+    if answer.status == 401:
+        return TokenRefused("token_refused", "The server refused the access token.")
+    if answer.status == 429:
+        return Retry("rate_limited", "The server takes no more calls for now.", _wait(answer, now))
+    return Failed("rejected", f"The server refused with {answer.status}: {_reason(answer)}")
+
+
+def _wait(answer: Answer, now: datetime | None) -> float | None:
+    """Seconds until `X-RateLimit-Reset` (ISO 8601), at least one; None when the server does not say. Without a `now` the
+    answer's own date is the clock."""
+    from email.utils import parsedate_to_datetime
+
+    try:
+        at = now or parsedate_to_datetime(answer.headers["date"])
+        return max(1.0, (_time(answer.headers["x-ratelimit-reset"]) - at).total_seconds())
+    except (KeyError, ValueError, TypeError):
+        return None
+
+
+def _reason(answer: Answer) -> str:
+    """The server's own words."""
+    return str(_object(answer).get("error") or "no reason given")[:300]
+
+
+def _object(answer: Answer) -> dict[str, Any]:
+    body = answer.json()
+    return body if isinstance(body, dict) else {}
+
+
+PUBLISHER = MastodonPublisher()

@@ -1,0 +1,408 @@
+"""X: its rules as data, and its publisher over API v2 (spec 2.167 of 2026-08, xdevplatform/docs).
+
+X has no idempotency key. What protects from a double post is X's own rule against duplicate text, and looking through the
+account's recent posts after a lost answer. A duplicate refusal is read as "already out" only when we were uncertain before.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from ..domain.content import Draft
+from ..domain.rules import MediaLimit, Rules, TextLimit, Violation
+from ._x_text import INVALID, normalised, weighted_length
+from .base import (
+    Absent,
+    Account,
+    AccountInfo,
+    Answer,
+    CredentialField,
+    Delivery,
+    Failed,
+    Found,
+    Http,
+    NewTokens,
+    Outcome,
+    Remote,
+    Resolution,
+    Retry,
+    TokenRefused,
+    Undecidable,
+    Unknown,
+    bearer,
+    harmless,
+    irreversible,
+)
+
+IMAGE_FORMATS = ("image/jpeg", "image/png", "image/webp")
+IMAGE_BYTES = 5 * 1024 * 1024
+CLOCK_SKEW = timedelta(seconds=60)
+"""How far X's clock may stand behind ours. `created_at` is cut to whole seconds as well."""
+DUPLICATE_LOOK_BACK = timedelta(hours=1)
+"""A duplicate refusal may be about an earlier uncertain call than the last: all retries of a target fit into this."""
+MEDIA_MARGIN = timedelta(hours=1)
+"""A medium this close to its end (X keeps one for 24 h) is uploaded again."""
+PARENT_WAIT = 5.0
+"""A reply right after its parent may find it "not visible"; five seconds are enough (node-twitter-api-v2 issue 366)."""
+PAGES = 5
+
+OPTION_MEMBERS: Mapping[str, tuple[str, bool]] = {
+    "replySettings": ("reply_settings", False),
+    "quoteTweetId": ("quote_tweet_id", False),
+    "communityId": ("community_id", False),
+    "shareWithFollowers": ("share_with_followers", False),
+    "forSuperFollowersOnly": ("for_super_followers_only", True),
+    "madeWithAi": ("made_with_ai", True),
+    "paidPartnership": ("paid_partnership", True),
+}
+"""Our option -> member of `CreatePostsRequest`, and whether every segment of a thread carries it or only the first."""
+
+_NUMERIC = ("quoteTweetId", "communityId")
+_POST_FIELDS = "attachments,created_at,entities,note_tweet,referenced_tweets"
+
+
+def _more(draft: Draft, settings: Mapping[str, Any]) -> list[Violation]:
+    found = []
+    for index, segment in enumerate(draft.segments):
+        if any(character in segment.text for character in INVALID):
+            detail = "X takes no text with the characters U+FFFE, U+FEFF or U+FFFF; this text has one."
+            found.append(Violation("x.text.invalid_character", index, "text", detail))
+    for name in _NUMERIC:
+        value = draft.options.get(name)
+        if isinstance(value, str) and not re.fullmatch("[0-9]{1,19}", value):
+            detail = f"X's option {name} is a number of at most 19 digits, as a string."
+            found.append(Violation("x.option.invalid", 0, f"options/{name}", detail))
+    return found
+
+
+RULES = Rules(
+    platform="x",
+    name="X",
+    text=(
+        TextLimit(
+            280, "weighted characters", weighted_length,
+            "a URL counts 23, an emoji 2, a character outside the Latin and neighbouring ranges 2", setting="maxWeightedLength",
+        ),
+    ),
+    media={"image": MediaLimit(4, IMAGE_BYTES, IMAGE_FORMATS)},
+    exactly_once="X has no idempotency key: after a lost answer the account's recent posts are searched, and X's own refusal of "
+    "duplicate text stands behind that.",
+    source="xdevplatform/docs, openapi.json 2.167 and counting-characters.mdx, 2026-08-22",
+    most_media=4,
+    alt_text=1000,
+    thread_segments=25,
+    options={
+        "type": "object",
+        "properties": {
+            "replySettings": {
+                "type": "string", "enum": ["following", "mentionedUsers", "subscribers", "verified"],
+                "description": "Who may reply. Leave it out to let everyone.",
+            },
+            "quoteTweetId": {"type": "string", "maxLength": 19, "description": "The post that the first segment quotes."},
+            "communityId": {"type": "string", "maxLength": 19, "description": "The community to post to."},
+            "shareWithFollowers": {"type": "boolean", "description": "Show a community post to all followers as well."},
+            "forSuperFollowersOnly": {"type": "boolean", "description": "Only subscribers see it."},
+            "madeWithAi": {"type": "boolean", "description": "Disclose that the media were made with AI."},
+            "paidPartnership": {"type": "boolean", "description": "Disclose a paid partnership."},
+        },
+        "additionalProperties": False,
+    },
+    more=_more,
+)
+
+
+class XPublisher:
+    """Text and pictures, threads as reply chains. Stateless."""
+
+    rules = RULES
+    credential_fields = (
+        CredentialField("accessToken", True, "OAuth 2.0 user token with tweet.read, tweet.write, users.read and media.write."),
+        CredentialField("refreshToken", False, "From the scope offline.access; an access token alone lasts two hours."),
+        CredentialField("clientId", False, "The app's client id; needed to refresh."),
+        CredentialField("clientSecret", False, "The app's secret, for a confidential client."),
+    )
+    default_server = "https://api.x.com"
+    own_server = False
+
+    def needs_preparation(self, delivery: Delivery) -> bool:
+        """True while a picture of a segment still to be published is not uploaded and described."""
+        uploaded = delivery.checkpoint.get("media") or {}
+        return any(not _is_ready(uploaded.get(slot), bool(item.alt_text), delivery.now()) for slot, item in _pictures(delivery))
+
+    def start(self, delivery: Delivery) -> Mapping[str, Any]:
+        """Nothing: X takes no key of ours."""
+        return {}
+
+    def prepare(self, delivery: Delivery) -> None:
+        """Upload the pictures that are not up yet, each with its alternative text; the ids are saved one by one."""
+        uploaded = dict(delivery.checkpoint.get("media") or {})
+        for slot, item in _pictures(delivery):
+            known: dict[str, Any] = uploaded.get(slot) or {}
+            if not _is_ready(known, False, delivery.now()):
+                content, mime = delivery.http.fetch_media(item, IMAGE_BYTES)
+                if mime not in IMAGE_FORMATS:
+                    raise Failed("media_format", f"X takes {', '.join(IMAGE_FORMATS)} as images; this file is {mime}.")
+                known = uploaded[slot] = self._upload(delivery, content, mime)
+                delivery.save(media=dict(uploaded))
+            if item.alt_text and not known.get("described"):
+                body = {"id": known["id"], "metadata": {"alt_text": {"text": item.alt_text}}}
+                _good(self._call(delivery, "POST", "/2/media/metadata", json=body), delivery.now())
+                uploaded[slot] = {**known, "described": True}
+                delivery.save(media=dict(uploaded))
+
+    def _upload(self, delivery: Delivery, content: bytes, mime: str) -> dict[str, Any]:
+        file = ("image." + mime.partition("/")[2], content, mime)
+        answer = self._call(delivery, "POST", "/2/media/upload", data={"media_category": "tweet_image"}, files={"media": file})
+        data = _good(answer, delivery.now()).get("data") or {}
+        if not data.get("id"):
+            raise Retry("answer_unreadable", "X took an image and named no id for it.")
+        until = delivery.now() + timedelta(seconds=data.get("expires_after_secs") or 86_400)
+        return {"id": str(data["id"]), "key": data.get("media_key"), "until": until.isoformat()}
+
+    def publish(self, delivery: Delivery, segment: int) -> tuple[Remote, ...]:
+        """`POST /2/tweets`, once. A duplicate refusal after an uncertain call is settled by looking for the post."""
+        body = _body(delivery, segment)
+        url = f"{delivery.account.server}/2/tweets"
+        answer = irreversible(lambda: delivery.http.request("POST", url, headers=bearer(delivery.account), json=body))
+        if answer.status in (200, 201):
+            published = (_object(answer).get("data") or {}).get("id")
+            if not published:
+                raise Unknown("answer_unreadable", "X said it took the post and named no id.")
+            return (_remote(str(published)),)
+        if answer.status == 408:
+            raise Unknown("answer_lost", "X answered 408 to the publishing call.")
+        reason = _reason(answer).lower()
+        if answer.status == 403 and "duplicate content" in reason:
+            return self._already_out(delivery, segment)
+        if answer.status == 403 and segment > 0 and "deleted or not visible" in reason:
+            raise Retry("parent_not_visible", "X does not show the segment before yet, so it takes no reply to it.", PARENT_WAIT)
+        if answer.status == 400 and "media" in body and "media id" in reason:
+            delivery.save(media={})
+            raise Retry("media_gone", "X no longer knows the uploaded images; they are uploaded again.")
+        raise _refusal(answer, delivery.now())
+
+    def _already_out(self, delivery: Delivery, segment: int) -> tuple[Remote, ...]:
+        """What a duplicate refusal means: our own earlier call if one was uncertain, else a text posted by someone before."""
+        if not delivery.uncertain:
+            detail = "X refuses a text the account has posted recently. Change the text, or post it later."
+            raise Failed("duplicate_content", detail)
+        try:
+            seen = self._look(delivery, segment, (delivery.armed_at or delivery.now()) - DUPLICATE_LOOK_BACK)
+        except Outcome as error:
+            detail = f"X calls the post a duplicate, and looking for the earlier one failed ({error.code})."
+            raise Unknown("duplicate_not_found", detail) from None
+        if not isinstance(seen, Found):
+            raise Unknown("duplicate_not_found", "X calls the post a duplicate, and no recent post of the account is it.")
+        return seen.remotes
+
+    def resolve(self, delivery: Delivery, segment: int) -> Resolution:
+        """Look through the account's posts since the call: same words (or same media), same parent, and not another's."""
+        return self._look(delivery, segment, (delivery.armed_at or delivery.now()) - CLOCK_SKEW)
+
+    def _look(self, delivery: Delivery, segment: int, since: datetime) -> Found | Absent | Undecidable:
+        params: dict[str, Any] = {
+            "max_results": 100, "tweet.fields": _POST_FIELDS,
+            "start_time": since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        }
+        others = delivery.taken | {remote.id for remote in delivery.published}
+        found: list[str] = []
+        for _ in range(PAGES):
+            path = f"/2/users/{delivery.account.account_id}/tweets"
+            page = _good(self._call(delivery, "GET", path, params=params), delivery.now())
+            found += [
+                str(post["id"]) for post in page.get("data") or ()
+                if str(post["id"]) not in others and _is_since(post, since) and _is_segment(post, delivery, segment)
+            ]
+            token = (page.get("meta") or {}).get("next_token")
+            if not token:
+                # Newest first: the last one seen is the first that was written.
+                return Found((_remote(found[-1]),)) if found else Absent()
+            params = {**params, "pagination_token": token}
+        return Undecidable(f"The account has made more than {PAGES * 100} posts since; X has to be looked through by hand.")
+
+    def delete(self, delivery: Delivery, remote_id: str) -> None:
+        """`DELETE /2/tweets/{id}`; a post that is gone already is no error."""
+        answer = self._call(delivery, "DELETE", f"/2/tweets/{remote_id}")
+        if answer.status != 404:
+            _good(answer, delivery.now())
+
+    def verify(self, account: Account, http: Http) -> AccountInfo:
+        """`GET /2/users/me`."""
+        answer = harmless(lambda: http.request("GET", f"{account.server}/2/users/me", headers=bearer(account)))
+        user = _good(answer, None).get("data") or {}
+        if not user.get("id"):
+            raise Retry("answer_unreadable", "X did not say whose token this is.")
+        return AccountInfo(str(user["id"]), f"@{user['username']}" if user.get("username") else str(user["id"]))
+
+    def refresh(self, account: Account, http: Http) -> NewTokens | None:
+        """`POST /2/oauth2/token`. The refresh token rotates: both new tokens must be kept, the old pair is spent."""
+        credentials = account.credentials
+        grant, client = credentials.get("refreshToken"), credentials.get("clientId")
+        if not grant or not client:
+            return None
+        form = {"grant_type": "refresh_token", "refresh_token": grant}
+        headers = {}
+        if credentials.get("clientSecret"):
+            import base64
+
+            pair = f"{client}:{credentials['clientSecret']}".encode()
+            headers["Authorization"] = "Basic " + base64.b64encode(pair).decode()
+        else:
+            form["client_id"] = client
+        answer = harmless(lambda: http.request("POST", f"{account.server}/2/oauth2/token", headers=headers, data=form))
+        body = _object(answer)
+        if answer.status == 200 and body.get("access_token"):
+            tokens = {"accessToken": str(body["access_token"])}
+            if body.get("refresh_token"):
+                tokens["refreshToken"] = str(body["refresh_token"])
+            return NewTokens(tokens, body.get("expires_in"))
+        if answer.status in (400, 401):
+            raise TokenRefused("grant_refused", f"X no longer takes the refresh token ({body.get('error') or answer.status}).")
+        raise Retry("refresh_failed", f"X answered {answer.status} to the refresh.", _wait(answer, None))
+
+    def _call(self, delivery: Delivery, method: str, path: str, **parts: Any) -> Answer:
+        url = delivery.account.server + path
+        return harmless(lambda: delivery.http.request(method, url, headers=bearer(delivery.account), **parts))
+
+
+def _pictures(delivery: Delivery) -> Iterator[tuple[str, Any]]:
+    """The media of the segments still to be published, each with its place ("segment/position") in the checkpoint."""
+    for index in range(len(delivery.published), len(delivery.segments)):
+        for place, item in enumerate(delivery.segments[index].media):
+            yield f"{index}/{place}", item
+
+
+def _is_ready(known: Mapping[str, Any] | None, described: bool, now: datetime) -> bool:
+    if not known or datetime.fromisoformat(known["until"]) - MEDIA_MARGIN <= now:
+        return False
+    return not described or bool(known.get("described"))
+
+
+def _uploaded(delivery: Delivery, segment: int, part: str) -> list[str]:
+    """The ids (or media keys) of what was uploaded for `segment`, in order."""
+    known = delivery.checkpoint.get("media") or {}
+    slots = (known.get(f"{segment}/{place}") or {} for place in range(len(delivery.segments[segment].media)))
+    return [slot[part] for slot in slots if slot.get(part)]
+
+
+def _body(delivery: Delivery, segment: int) -> dict[str, Any]:
+    content = delivery.segments[segment]
+    body: dict[str, Any] = {}
+    if content.text:
+        body["text"] = content.text
+    if content.media:
+        media_ids = _uploaded(delivery, segment, "id")
+        if len(media_ids) != len(content.media):
+            raise Retry("media_gone", "Not every image of this segment is uploaded; they are uploaded again.")
+        body["media"] = {"media_ids": media_ids}
+    if segment > 0:
+        body["reply"] = {"in_reply_to_tweet_id": delivery.published[segment - 1].id}
+    for name, (member, everywhere) in OPTION_MEMBERS.items():
+        if name in delivery.options and (everywhere or segment == 0):
+            body[member] = delivery.options[name]
+    return body
+
+
+def _remote(post_id: str) -> Remote:
+    return Remote(post_id, f"https://x.com/i/status/{post_id}")
+
+
+def _is_since(post: Mapping[str, Any], since: datetime) -> bool:
+    created = post.get("created_at")
+    return created is None or datetime.fromisoformat(str(created).replace("Z", "+00:00")) >= since.replace(microsecond=0)
+
+
+def _is_segment(post: Mapping[str, Any], delivery: Delivery, segment: int) -> bool:
+    """Whether `post` is `segment`: its parent, then its media where both sides name them, else its words."""
+    references = post.get("referenced_tweets") or post.get("referenced_posts") or ()
+    parent = next((str(reference["id"]) for reference in references if reference.get("type") == "replied_to"), None)
+    if parent != (delivery.published[segment - 1].id if segment > 0 else None):
+        return False
+    theirs = (post.get("attachments") or {}).get("media_keys")
+    ours = _uploaded(delivery, segment, "key")
+    if theirs and ours and len(ours) == len(delivery.segments[segment].media):
+        return set(theirs) == set(ours)
+    if bool(theirs) != bool(delivery.segments[segment].media) and "attachments" in post:
+        return False
+    return _says(post, delivery.segments[segment].text, str(delivery.options.get("quoteTweetId") or ""))
+
+
+def _says(post: Mapping[str, Any], text: str, quoted: str) -> bool:
+    """Whether a post read back from X has our words. X escapes &, < and >, puts t.co links in the place of URLs and appends
+    one for media and for a quoted post; a link X says nothing of stands for any URL."""
+    from html import unescape
+
+    note = post.get("note_tweet") or post.get("note_post") or {}
+    words = unescape(str(note.get("text") or post.get("text") or ""))
+    entities = note.get("entities") or post.get("entities") or {}
+    links = {str(link.get("url")): link for link in entities.get("urls") or ()}
+    anything = "\ufffc"
+
+    def expanded(match: re.Match[str]) -> str:
+        link = links.get(match.group()) or {}
+        target = str(link.get("expanded_url") or "")
+        if link.get("media_key") or re.search(r"/status/\d+/(photo|video)/\d+$", target):
+            return ""
+        if quoted and match.end() == len(words) and target.endswith(f"/status/{quoted}"):
+            return ""
+        # X may write a name of another script, or what stands percent-encoded, in its own way.
+        return anything if not target or "xn--" in target or "%" in target else target
+
+    theirs = _plain(re.sub(r"https?://t\.co/\w+", expanded, words))
+    pattern = r"\S+".join(re.escape(part) for part in theirs.split(anything))
+    return re.fullmatch(pattern, _plain(text)) is not None
+
+
+def _plain(text: str) -> str:
+    """A text without what X may change on the way: normal form, schemes and closing slashes of URLs, kinds of white space."""
+    without_scheme = re.sub(r"https?://", "", normalised(text).casefold())
+    return re.sub(r"/(?=\s|$)", "", " ".join(without_scheme.split()))
+
+
+def _good(answer: Answer, now: datetime | None) -> dict[str, Any]:
+    """The body of a successful answer; raises what any other means."""
+    if 200 <= answer.status < 300:
+        return _object(answer)
+    raise _refusal(answer, now)
+
+
+def _refusal(answer: Answer, now: datetime | None) -> Outcome:
+    """What an answer below 500 that is no success means, the same for every call."""
+    if answer.status == 401:
+        return TokenRefused("token_refused", "X refused the access token.")
+    if answer.status == 429:
+        return Retry("rate_limited", "X takes no more calls of this kind for now.", _wait(answer, now))
+    return Failed("rejected", f"X refused with {answer.status}: {_reason(answer)}")
+
+
+def _wait(answer: Answer, now: datetime | None) -> float | None:
+    """Seconds until `x-rate-limit-reset` (unix seconds), at least one; None when X does not say. Without a `now` the
+    answer's own date is the clock."""
+    from email.utils import parsedate_to_datetime
+
+    try:
+        at = now or parsedate_to_datetime(answer.headers["date"])
+        return max(1.0, float(answer.headers["x-rate-limit-reset"]) - at.timestamp())
+    except (KeyError, ValueError):
+        return None
+
+
+def _reason(answer: Answer) -> str:
+    """X's own words: `detail` of a problem, the messages of `errors`, or the title."""
+    body = _object(answer)
+    listed = body.get("errors")
+    errors = [error for error in listed if isinstance(error, Mapping)] if isinstance(listed, list) else []
+    messages = [str(error.get("message") or error.get("detail") or "") for error in errors]
+    words = [str(body.get("detail") or ""), *messages]
+    return " ".join(word for word in words if word)[:300] or str(body.get("title") or "no reason given")
+
+
+def _object(answer: Answer) -> dict[str, Any]:
+    body = answer.json()
+    return body if isinstance(body, dict) else {}
+
+
+PUBLISHER = XPublisher()

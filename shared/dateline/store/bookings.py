@@ -1,0 +1,47 @@
+"""Bookings: which post reserves which moment of a profile. Written with the post, in its transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pynamodb.exceptions import PynamoDBException
+
+from ..domain.post import Post
+from .posts import Booking, slot_of
+from .tables import BookingRow, StoreUnavailable
+
+
+def bookings_of(post: Post) -> list[Booking]:
+    """What a post books: a draft's time is only noted, a cancelled post's is released."""
+    state = "released" if post.status == "cancelled" else "draft" if post.status == "draft" else "pending"
+    return [Booking(profile_id, slot_of(post), post.id, post.partition, state) for profile_id in post.targets]
+
+
+def changed(before: Iterable[Booking], post: Post) -> list[Booking]:
+    """The writes that lead from the bookings `before` an edit to those of `post`: nothing for what stays the same."""
+    now = {(b.profile_id, b.slot): b for b in bookings_of(post)}
+    old = {(b.profile_id, b.slot): b for b in before}
+    gone = [b._replace(state=None) for key, b in old.items() if key not in now]
+    return gone + [b for key, b in now.items() if old.get(key) != b]
+
+
+class Bookings:
+    """The bookings table, for reading."""
+
+    def around(self, profile_id: str, since: str, until: str) -> list[str]:
+        """Ids of posts booked on a profile between two sortable times."""
+        try:
+            rows = BookingRow.query(profile_id, BookingRow.slot.between(since, until + "~"), limit=200)
+            return [row.post_id for row in rows if row.state == "pending"]
+        except PynamoDBException as error:
+            raise StoreUnavailable(str(error.cause_response_code)) from error
+
+    def pending(self, profile_id: str, limit: int = 1000) -> list[str]:
+        """Ids of posts that hold a booking which was not released, newest time first; they may have been published since."""
+        try:
+            rows = BookingRow.query(profile_id, scan_index_forward=False, limit=limit)
+            return [row.post_id for row in rows if row.state in ("pending", "draft")]
+        except PynamoDBException as error:
+            raise StoreUnavailable(str(error.cause_response_code)) from error
+
+

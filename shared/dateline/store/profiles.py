@@ -1,0 +1,129 @@
+"""Profiles: connected accounts. Their credentials are ciphertext here; `aws.secrets` opens them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from pynamodb.exceptions import PynamoDBException
+
+from ..domain.ids import new_token
+from ..domain.post import partition
+from .tables import Conflict, ProfileRow, StoreUnavailable, failed_condition
+
+
+@dataclass(slots=True)
+class Profile:
+    """A connected account. `status` is connected or disconnected; `secret` is ciphertext.
+
+    `token_expires_at` is when the access token lapses (None: it does not). `settings` is what its server said of itself.
+    """
+
+    id: str
+    workspace_id: str
+    mode: str
+    platform: str
+    name: str
+    created_at: datetime
+    updated_at: datetime
+    account_id: str = ""
+    server: str = ""
+    status: str = "connected"
+    settings: dict[str, Any] = field(default_factory=dict)
+    secret: bytes | None = field(default=None, repr=False)
+    token_expires_at: datetime | None = None
+    error: dict[str, Any] | None = None
+    version: int = 0
+
+    @property
+    def partition(self) -> str:
+        """The workspace's live or test side."""
+        return partition(self.workspace_id, self.mode)
+
+
+def _time(value: float | None) -> datetime | None:
+    return None if value is None else datetime.fromtimestamp(value, UTC)
+
+
+def _from_row(row: ProfileRow) -> Profile:
+    return Profile(
+        id=row.id, workspace_id=row.workspace_id, mode=row.mode, platform=row.platform, name=row.name,
+        created_at=datetime.fromtimestamp(row.created_at, UTC), updated_at=datetime.fromtimestamp(row.updated_at, UTC),
+        account_id=row.account_id or "", server=row.server or "", status=row.status, settings=dict(row.settings or {}),
+        secret=row.secret, token_expires_at=_time(row.token_expires_at), error=row.error, version=int(row.version),
+    )
+
+
+class Profiles:
+    """The profiles table."""
+
+    def get(self, profile_id: str) -> Profile | None:
+        """The profile as it is now, None if there is none. Raises `StoreUnavailable`."""
+        try:
+            return _from_row(ProfileRow.get(profile_id, consistent_read=True))
+        except ProfileRow.DoesNotExist:
+            return None
+        except PynamoDBException as error:
+            raise StoreUnavailable(str(error.cause_response_code)) from error
+
+    def get_many(self, profile_ids: Iterable[str]) -> dict[str, Profile]:
+        """Those of the profiles that exist, by id: one call for up to 100."""
+        try:
+            return {row.id: _from_row(row) for row in ProfileRow.batch_get(list(profile_ids), consistent_read=True)}
+        except PynamoDBException as error:
+            raise StoreUnavailable(str(error.cause_response_code)) from error
+
+    def list(self, ws: str, limit: int, after: str | None = None) -> tuple[list[Profile], str | None]:
+        """Profiles of one side of a workspace in order of their ids, and where to go on."""
+        start: Any = {"ws": {"S": ws}, "id": {"S": after}} if after else None
+        try:
+            result = ProfileRow.by_workspace.query(ws, limit=limit, page_size=limit, last_evaluated_key=start)
+            found = [_from_row(row) for row in result]
+        except PynamoDBException as error:
+            raise StoreUnavailable(str(error.cause_response_code)) from error
+        return found, found[-1].id if found and result.last_evaluated_key else None
+
+    def save(self, profile: Profile) -> None:
+        """Write the profile on condition that nobody wrote since it was read. Raises `Conflict`, `StoreUnavailable`."""
+        expected, profile.version = profile.version, profile.version + 1
+        row = ProfileRow(
+            id=profile.id, ws=profile.partition, workspace_id=profile.workspace_id, mode=profile.mode,
+            platform=profile.platform, name=profile.name, account_id=profile.account_id, server=profile.server,
+            status=profile.status, settings=profile.settings, secret=profile.secret, error=profile.error,
+            token_expires_at=profile.token_expires_at.timestamp() if profile.token_expires_at else None,
+            version=profile.version, created_at=profile.created_at.timestamp(), updated_at=profile.updated_at.timestamp(),
+        )
+        try:
+            row.save(condition=ProfileRow.version == expected if expected else ProfileRow.id.does_not_exist())
+        except PynamoDBException as error:
+            profile.version = expected
+            if failed_condition(error):
+                raise Conflict from error
+            raise StoreUnavailable(str(error.cause_response_code)) from error
+
+    def delete(self, profile_id: str) -> None:
+        """Remove the profile and its credentials. Removing what is gone is no error."""
+        try:
+            ProfileRow(profile_id).delete()
+        except PynamoDBException as error:
+            raise StoreUnavailable(str(error.cause_response_code)) from error
+
+    def lock(self, profile: Profile, now: datetime, seconds: float) -> str | None:
+        """Take the right to refresh this profile's tokens: a token to save with, None if another worker has it.
+
+        Conditional on the version that was read: whoever reads old tokens after a refresh does not get the lock.
+        """
+        token = new_token()
+        free = ProfileRow.lock.does_not_exist() | (ProfileRow.lock_until < now.timestamp())
+        try:
+            ProfileRow(profile.id).update(
+                actions=[ProfileRow.lock.set(token), ProfileRow.lock_until.set(now.timestamp() + seconds)],
+                condition=(ProfileRow.version == profile.version) & free,
+            )
+        except PynamoDBException as error:
+            if failed_condition(error):
+                return None
+            raise StoreUnavailable(str(error.cause_response_code)) from error
+        return token

@@ -1,0 +1,236 @@
+"""The pynamodb models and the one connection they share.
+
+A model here is only a row; what it means stands in the repositories beside it. Times in keys are fixed-width text, so that
+they sort; every other time is seconds since 1970. Template.yaml creates these tables with the same keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from pynamodb.attributes import (
+    BinaryAttribute,
+    BooleanAttribute,
+    JSONAttribute,
+    NumberAttribute,
+    UnicodeAttribute,
+    UnicodeSetAttribute,
+)
+from pynamodb.connection import Connection
+from pynamodb.exceptions import PynamoDBException
+from pynamodb.indexes import AllProjection, GlobalSecondaryIndex, KeysOnlyProjection
+from pynamodb.models import Model
+
+if TYPE_CHECKING:
+    import botocore.session
+
+
+class ByTime(GlobalSecondaryIndex["PostRow"]):
+    """A workspace's posts by publish time, whole."""
+
+    class Meta:
+        index_name = "by_time"
+        projection = AllProjection()
+
+    ws = UnicodeAttribute(hash_key=True)
+    sort_at = UnicodeAttribute(range_key=True)
+
+
+class ByStatus(GlobalSecondaryIndex["PostRow"]):
+    """A workspace's posts of one status by publish time, keys only."""
+
+    class Meta:
+        index_name = "by_status"
+        projection = KeysOnlyProjection()
+
+    ws_status = UnicodeAttribute(hash_key=True)
+    sort_at = UnicodeAttribute(range_key=True)
+
+
+class Due(GlobalSecondaryIndex["PostRow"]):
+    """Everything sweep has to look at, by when; sparse and spread over shards."""
+
+    class Meta:
+        index_name = "due"
+        projection = KeysOnlyProjection()
+
+    due_shard = UnicodeAttribute(hash_key=True)
+    due_at = UnicodeAttribute(range_key=True)
+
+
+class PostRow(Model):
+    """One post with its targets. `body` is zlib-compressed JSON: it keeps the usual item under one write unit.
+
+    `queued_at` and `queued_sequence` are written by the one update that does not rewrite the body (`Posts.mark_queued`);
+    `since` is the sequence before the last write: what lies beyond it is that write's own. `quiet` stands on writes that
+    announce nothing, so that notify is not woken for them.
+    """
+
+    class Meta:
+        table_name = ""
+
+    id = UnicodeAttribute(hash_key=True)
+    ws = UnicodeAttribute()
+    workspace_id = UnicodeAttribute()
+    mode = UnicodeAttribute()
+    sort_at = UnicodeAttribute()
+    ws_status = UnicodeAttribute()
+    status = UnicodeAttribute()
+    stage = UnicodeAttribute()
+    publish_at = NumberAttribute(null=True)
+    late_at = NumberAttribute(null=True)
+    due_shard = UnicodeAttribute(null=True)
+    due_at = UnicodeAttribute(null=True)
+    revision = NumberAttribute()
+    sequence = NumberAttribute()
+    version = NumberAttribute()
+    write = UnicodeAttribute()
+    profile_ids = UnicodeSetAttribute(null=True)
+    platforms = UnicodeSetAttribute(null=True)
+    labels = UnicodeSetAttribute(null=True)
+    queued_at = NumberAttribute(null=True)
+    queued_sequence = NumberAttribute(null=True)
+    since = NumberAttribute()
+    quiet = BooleanAttribute(null=True)
+    body = BinaryAttribute(legacy_encoding=False)
+
+    by_time = ByTime()
+    by_status = ByStatus()
+    due = Due()
+
+
+class BookingRow(Model):
+    """A profile's time, reserved by a post. `slot` is `<sort time>#<post id>`; `state` is draft, pending or released."""
+
+    class Meta:
+        table_name = ""
+
+    profile_id = UnicodeAttribute(hash_key=True)
+    slot = UnicodeAttribute(range_key=True)
+    post_id = UnicodeAttribute()
+    ws = UnicodeAttribute()
+    state = UnicodeAttribute()
+
+
+class ByWorkspace(GlobalSecondaryIndex["ProfileRow"]):
+    """A workspace's profiles."""
+
+    class Meta:
+        index_name = "by_workspace"
+        projection = AllProjection()
+
+    ws = UnicodeAttribute(hash_key=True)
+    id = UnicodeAttribute(range_key=True)
+
+
+class ProfileRow(Model):
+    """A connected account. `secret` is KMS ciphertext; `lock` and `lock_until` guard the refresh of its tokens."""
+
+    class Meta:
+        table_name = ""
+
+    id = UnicodeAttribute(hash_key=True)
+    ws = UnicodeAttribute()
+    workspace_id = UnicodeAttribute()
+    mode = UnicodeAttribute()
+    platform = UnicodeAttribute()
+    name = UnicodeAttribute()
+    account_id = UnicodeAttribute(null=True)
+    server = UnicodeAttribute(null=True)
+    status = UnicodeAttribute()
+    settings = JSONAttribute(null=True)
+    secret = BinaryAttribute(legacy_encoding=False, null=True)
+    token_expires_at = NumberAttribute(null=True)
+    error = JSONAttribute(null=True)
+    version = NumberAttribute()
+    lock = UnicodeAttribute(null=True)
+    lock_until = NumberAttribute(null=True)
+    created_at = NumberAttribute()
+    updated_at = NumberAttribute()
+
+    by_workspace = ByWorkspace()
+
+
+class WorkspaceRow(Model):
+    """Three kinds of row: `ws#<id>`/`settings`, `ws#<id>`/`key#<key id>` (for listing), `key#<hash>`/`key` (for logging in)."""
+
+    class Meta:
+        table_name = ""
+
+    pk = UnicodeAttribute(hash_key=True)
+    sk = UnicodeAttribute(range_key=True)
+    body = JSONAttribute()
+
+
+class EventRow(Model):
+    """Three kinds of row: `feed#<workspace>`/<position> (an event), `head#<workspace>`/`head` (the last position),
+    `post#<id>`/`cursor` (how far a post is announced, and at which positions)."""
+
+    class Meta:
+        table_name = ""
+
+    pk = UnicodeAttribute(hash_key=True)
+    sk = UnicodeAttribute(range_key=True)
+    number = NumberAttribute(null=True)
+    positions = JSONAttribute(null=True)
+    event = BinaryAttribute(legacy_encoding=False, null=True)
+    expires_at = NumberAttribute(null=True)
+
+
+class IdempotencyRow(Model):
+    """What a repeated request finds: the fingerprint of the first, and where its answer is."""
+
+    class Meta:
+        table_name = ""
+
+    pk = UnicodeAttribute(hash_key=True)
+    fingerprint = UnicodeAttribute()
+    state = UnicodeAttribute()
+    post_id = UnicodeAttribute(null=True)
+    answer = JSONAttribute(null=True)
+    running_until = NumberAttribute(null=True)
+    expires_at = NumberAttribute()
+
+
+MODELS: dict[str, type[Model]] = {
+    "posts": PostRow, "bookings": BookingRow, "profiles": ProfileRow,
+    "workspaces": WorkspaceRow, "events": EventRow, "idempotency": IdempotencyRow,
+}
+
+
+class StoreUnavailable(Exception):
+    """DynamoDB did not answer: nothing is known to be written."""
+
+
+class Conflict(Exception):
+    """Somebody else wrote first: read again, decide again."""
+
+
+def connect(session: botocore.session.Session, region: str, names: Mapping[str, str]) -> Connection:
+    """One DynamoDB client for all models (pynamodb would make one for each: 6 × 10 ms of cold start).
+
+    `names` maps the keys of `MODELS` to table names. Time-outs are short: a stalled call is worth more as an error than as
+    a wait. pynamodb has no public way to hand it a client, hence the one private attribute.
+    """
+    from botocore.config import Config
+
+    connection = Connection(region=region)
+    config = Config(
+        parameter_validation=False, connect_timeout=1, read_timeout=4, retries={"total_max_attempts": 4, "mode": "standard"}
+    )
+    connection._client = session.create_client("dynamodb", region, config=config)  # type: ignore[assignment]
+    for key, model in MODELS.items():
+        if key in names:
+            meta: Any = model.Meta  # type: ignore[attr-defined]
+            meta.table_name = names[key]
+            model._connection = None
+            table = model._get_connection()
+            connection.add_meta_table(table.get_meta_table())
+            table.connection = connection
+    return connection
+
+
+def failed_condition(error: PynamoDBException) -> bool:
+    """True when a single write was refused by its own condition."""
+    return error.cause_response_code == "ConditionalCheckFailedException"

@@ -1,0 +1,91 @@
+"""Workspaces and their API keys. A key is stored as its SHA-256 only."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, NamedTuple
+
+from pynamodb.connection import Connection
+from pynamodb.exceptions import PynamoDBException
+from pynamodb.transactions import TransactWrite
+
+from .tables import StoreUnavailable, WorkspaceRow
+
+
+class ApiKey(NamedTuple):
+    """A key as stored. `mode` is live or test; times are RFC 3339; `last4` helps a person to tell keys apart."""
+
+    id: str
+    workspace_id: str
+    mode: str
+    name: str
+    scopes: tuple[str, ...]
+    created_at: str
+    last4: str
+    hash: str
+    revoked_at: str | None = None
+
+
+def digest(secret: str) -> str:
+    """How a key is stored. Keys are 128 random bits and more: a plain hash is enough, there is nothing to guess."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+class Workspaces:
+    """The workspaces table."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def key(self, secret: str) -> ApiKey | None:
+        """The key with this secret, revoked or not; None if there is none. Raises `StoreUnavailable`."""
+        body = self._get(f"key#{digest(secret)}", "key")
+        return None if body is None else _key(body)
+
+    def key_by_id(self, workspace_id: str, key_id: str) -> ApiKey | None:
+        """One of a workspace's keys."""
+        body = self._get(f"ws#{workspace_id}", f"key#{key_id}")
+        return None if body is None else _key(body)
+
+    def keys(self, workspace_id: str) -> list[ApiKey]:
+        """All keys of a workspace, revoked ones too, oldest first."""
+        try:
+            rows = WorkspaceRow.query(f"ws#{workspace_id}", WorkspaceRow.sk.startswith("key#"), consistent_read=True)
+            return [_key(row.body) for row in rows]
+        except PynamoDBException as error:
+            raise StoreUnavailable(str(error.cause_response_code)) from error
+
+    def save_key(self, key: ApiKey) -> None:
+        """Write a key where it is looked up and where it is listed, both or neither."""
+        body = key._asdict()
+        try:
+            with TransactWrite(connection=self._connection) as transaction:
+                transaction.save(WorkspaceRow(f"key#{key.hash}", "key", body=body))
+                transaction.save(WorkspaceRow(f"ws#{key.workspace_id}", f"key#{key.id}", body=body))
+        except PynamoDBException as error:
+            raise StoreUnavailable(str(error.cause_response_code)) from error
+
+    def settings(self, workspace_id: str) -> dict[str, Any]:
+        """A workspace's settings, `{}` if none were ever written."""
+        return self._get(f"ws#{workspace_id}", "settings") or {}
+
+    def save_settings(self, workspace_id: str, settings: dict[str, Any]) -> None:
+        """Replace a workspace's settings."""
+        try:
+            WorkspaceRow(f"ws#{workspace_id}", "settings", body=settings).save()
+        except PynamoDBException as error:
+            raise StoreUnavailable(str(error.cause_response_code)) from error
+
+    @staticmethod
+    def _get(pk: str, sk: str) -> dict[str, Any] | None:
+        try:
+            body: dict[str, Any] = WorkspaceRow.get(pk, sk, consistent_read=True).body
+            return body
+        except WorkspaceRow.DoesNotExist:
+            return None
+        except PynamoDBException as error:
+            raise StoreUnavailable(str(error.cause_response_code)) from error
+
+
+def _key(body: dict[str, Any]) -> ApiKey:
+    return ApiKey(**{**body, "scopes": tuple(body["scopes"])})

@@ -1,0 +1,268 @@
+"""Delivery of one target: claim, prepare, arm, publish, save. The one place where something irreversible is done.
+
+    claim ── prepare (repeatable) ── arm ── publish (once) ── save the remote id
+      │                               │         │
+      │ worker dies: prepare again    │         └ no clear answer: look it up, never send again blindly
+      └ lease lapses                  └ worker dies: look it up
+
+Every write is conditional on the claim, so that a worker that wakes up late cannot overwrite; only a remote id is taken from it
+(what became visible is the truth, whoever saw it). What follows from an outcome stands in `outcomes`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+from ..aws.queue import Message
+from ..domain import lifecycle
+from ..domain.ids import new_token
+from ..domain.post import Post, RemoteSegment, Target
+from ..platforms import registry
+from ..platforms.base import Account, Delivery, Outcome, Publisher, Remote
+from ..store.profiles import Profile
+from ..store.tables import Conflict, StoreUnavailable
+from . import dispatch, outcomes
+from .outcomes import ClaimLost
+
+if TYPE_CHECKING:
+    from ..wiring import Deps
+
+log = logging.getLogger("dateline")
+
+SHORT_WAIT = 1.0
+"""Seconds a worker waits itself: SQS delays by whole seconds only, and a post must be neither early nor a second late."""
+
+RESERVE = 40.0
+"""Seconds of the function's time that a further segment must find left: one call's deadline and the writes after it."""
+
+Step = Literal["skip", "wait", "publish", "prepare", "resolve"]
+
+
+def decide(post: Post, profile_id: str, revision: int, now: datetime) -> tuple[Step, datetime | None]:
+    """What a message for this target means now: nothing any more, too early (until when), or which step comes.
+
+    publish: a new attempt; prepare: an attempt whose worker died before it was armed, or that waits for media;
+    resolve: an attempt that was armed, and nobody knows what became of it.
+    """
+    target = post.targets.get(profile_id)
+    if target is None or revision != post.revision or target.status not in lifecycle.TARGET_OPEN:
+        return "skip", None
+    if target.status == "waiting":
+        if post.status not in ("scheduled", "queued", "publishing") or post.publish_at is None:
+            return "skip", None
+        return ("wait", post.publish_at) if post.publish_at > now else ("publish", None)
+    if target.next_attempt_at is not None and target.next_attempt_at > now:
+        return "wait", target.next_attempt_at
+    if target.status == "retrying":
+        return "publish", None
+    if target.lease_until is not None and target.lease_until > now:
+        return "skip", None
+    return ("resolve" if target.armed is not None else "prepare"), None
+
+
+def deliver(deps: Deps, message: Message, time_left: Callable[[], float]) -> str:
+    """Do what the message asks for, if it still is to be done. Says in a word what was done.
+
+    `time_left` is what remains of the function's time, in seconds. Raises `StoreUnavailable`, `SecretsUnavailable` and
+    whatever a publisher did not foresee: the message then comes back, and the lease protects the target meanwhile.
+    """
+    if message.outcome is not None:
+        return outcomes.save_message(deps, message)
+    post = deps.posts.get(message.post_id)
+    if post is None:
+        return "gone"
+    while True:
+        step, until = decide(post, message.profile_id, message.revision, deps.clock.now())
+        if step == "skip":
+            return "nothing to do"
+        if until is not None:
+            wait = (until - deps.clock.now()).total_seconds()
+            if wait > SHORT_WAIT:
+                if wait <= 900:
+                    deps.queue.send([message], wait)
+                return "too early"
+            deps.clock.sleep(max(wait, 0.0))
+            continue
+        if post.status in ("scheduled", "queued") and _give_up_late(deps, post):
+            return "too late"
+        return Work(deps, post, message, step, time_left).run()
+
+
+def _give_up_late(deps: Deps, post: Post) -> bool:
+    """Apply `onLate` before the first claim. True if the post was too late."""
+    now = deps.clock.now()
+    limit = lifecycle.late_at(post)
+    if limit is None or now <= limit:
+        return False
+    after = deps.posts.change(post, lambda p: p.status in ("scheduled", "queued") and dispatch.too_late(p, now))
+    return after.status not in ("scheduled", "queued")
+
+
+class Work:
+    """One worker's hold on one target, from the claim to the outcome."""
+
+    def __init__(self, deps: Deps, post: Post, message: Message, step: Step, time_left: Callable[[], float]) -> None:
+        self.deps, self.post, self.message, self.step, self.time_left = deps, post, message, step, time_left
+        self.token = new_token()
+        self.profile: Profile | None = None
+        self.publisher: Publisher
+
+    @property
+    def target(self) -> Target:
+        """The target as last written or read."""
+        return self.post.targets[self.message.profile_id]
+
+    def run(self) -> str:
+        """Claim and work. A claim that somebody else took is no error."""
+        self.profile = self.deps.profiles.get(self.message.profile_id)
+        try:
+            if (refusal := self._refusal()) is not None:
+                return self._refuse(*refusal)
+            assert self.profile is not None
+            self.publisher = registry.publisher("sandbox" if self.post.mode == "test" else self.target.platform)
+            try:
+                credentials = outcomes.fresh_credentials(self.deps, self.profile, self.publisher)
+            except Outcome as outcome:
+                self._claim(None)
+                return outcomes.settle(self, outcome)
+            delivery = self._delivery(credentials)
+            self._claim(delivery)
+            try:
+                return self._work(delivery)
+            except Outcome as outcome:
+                return outcomes.settle(self, outcome, delivery)
+        except ClaimLost:
+            return "claimed by another worker"
+
+    def _refusal(self) -> tuple[str, str] | None:
+        if self.step == "resolve":
+            return None
+        if self.profile is None:
+            return "profile_deleted", "The profile was removed before the post could be published."
+        if self.profile.status == "disconnected":
+            return "profile_disconnected", "The profile's token is no longer accepted; connect it again, then retry the post."
+        return None
+
+    def _refuse(self, code: str, detail: str) -> str:
+        self._claim(None)
+        now = self.deps.clock.now()
+        self.write(lambda post, target: lifecycle.end(post, target, "failed", now, code, detail))
+        return "failed"
+
+    def _claim(self, delivery: Delivery | None) -> None:
+        """Take the target. A target with nothing to prepare is armed in the same write (docs/decisions.md, 2026-11-21).
+
+        The write is conditional on the version read, and the decision is made again after a conflict: so a cancel or an
+        edit that was acknowledged always wins over a claim that came later, and two workers never both succeed.
+        """
+        now, lease = self.deps.clock.now(), self.deps.settings.tuning.lease
+        ready = delivery is not None and self.step != "resolve" and not self.publisher.needs_preparation(delivery)
+
+        def move(post: Post) -> None:
+            step, until = decide(post, self.message.profile_id, self.message.revision, now)
+            if step != self.step or until is not None:
+                raise ClaimLost
+            target = post.targets[self.message.profile_id]
+            if self.step == "publish":
+                lifecycle.claim(post, target, self.token, now, lease)
+            else:
+                lifecycle.take_over(post, target, self.token, now, lease)
+            if delivery is not None and self.step != "resolve":
+                for name, value in self.publisher.start(delivery).items():
+                    target.checkpoint.setdefault(name, value)
+            if ready:
+                lifecycle.arm(target, len(target.remotes), now)
+
+        try:
+            self.post = self.deps.posts.change(self.post, move)
+        except Conflict:
+            raise ClaimLost from None
+        if delivery is not None:
+            self._refresh_view(delivery)
+
+    def write(self, move: Callable[[Post, Target], object]) -> None:
+        """A write under the claim. Raises `ClaimLost` once it is not ours any more."""
+
+        def owned(post: Post) -> None:
+            target = post.targets.get(self.message.profile_id)
+            if target is None or target.claim != self.token:
+                raise ClaimLost
+            move(post, target)
+
+        self.post = self.deps.posts.change(self.post, owned)
+
+    def _delivery(self, credentials: dict[str, str]) -> Delivery:
+        assert self.profile is not None
+        draft = self.post.draft_for(self.target.platform)
+        delivery = Delivery(
+            post_id=self.post.id, key=f"{self.post.id}:{self.message.profile_id}",
+            account=account_of(self.deps, self.profile, self.publisher, credentials),
+            segments=draft.segments, options=draft.options, http=self.deps.http, now=self.deps.clock.now,
+        )
+        delivery.save = lambda **values: self._checkpoint(delivery, values)
+        self._refresh_view(delivery)
+        return delivery
+
+    def _refresh_view(self, delivery: Delivery) -> None:
+        target = self.target
+        delivery.checkpoint = dict(target.checkpoint)
+        delivery.published = tuple(Remote(r.id, r.url, r.extra) for r in target.remotes)
+        delivery.armed_at, delivery.uncertain = target.armed_at, target.uncertain
+
+    def _checkpoint(self, delivery: Delivery, values: dict[str, Any]) -> None:
+        self.write(lambda post, target: (target.checkpoint.update(values), lifecycle.conclude(post, self.deps.clock.now())))
+        delivery.checkpoint.update(values)
+
+    def _work(self, delivery: Delivery) -> str:
+        if self.step == "resolve":
+            found = outcomes.look(self, delivery)
+            if found is None:
+                return "looked"
+            self._save(delivery, found)
+        elif self.publisher.needs_preparation(delivery):
+            self.publisher.prepare(delivery)
+        while self.target.status == "publishing" and len(self.target.remotes) < len(delivery.segments):
+            segment = len(self.target.remotes)
+            if self.target.armed != segment:
+                if self.time_left() < RESERVE:
+                    return self._come_back_soon()
+                now = self.deps.clock.now()
+                self.write(lambda post, target, s=segment, at=now: (lifecycle.arm(target, s, at), lifecycle.conclude(post, at)))  # type: ignore[misc]
+                self._refresh_view(delivery)
+            self._save(delivery, self.publisher.publish(delivery, segment))
+        return self.target.status
+
+    def _come_back_soon(self) -> str:
+        now = self.deps.clock.now()
+        self.write(lambda post, target: lifecycle.come_back(post, target, now, now))
+        dispatch.call_back(self.deps, self.post, self.target)
+        return "goes on in another invocation"
+
+    def _save(self, delivery: Delivery, remotes: tuple[Remote, ...]) -> None:
+        """Save what became visible, before anything else, and end the target or arm its next segment in the same write."""
+        saved = [RemoteSegment(r.id, r.url, dict(r.extra)) for r in remotes]
+        first = len(self.target.remotes)
+        try:
+            self.post = self.deps.posts.change(
+                self.post, lambda post: outcomes.record(
+                    post, self.message.profile_id, first, saved, len(delivery.segments), self.deps.clock.now(),
+                    arm_next=self.time_left() >= RESERVE, token=self.token,
+                ),
+            )
+        except (StoreUnavailable, Conflict):
+            outcomes.send_outcome(self.deps, self.message, first, saved, len(delivery.segments))
+            raise
+        self._refresh_view(delivery)
+
+
+def account_of(deps: Deps, profile: Profile, publisher: Publisher, credentials: dict[str, str]) -> Account:
+    """The profile as a publisher sees it. A network with one address has it from the settings, the others from the profile."""
+    server = profile.server
+    if not publisher.own_server:
+        server = deps.settings.server_of(profile.platform, publisher.default_server)
+    return Account(profile.id, profile.platform, server.rstrip("/"), profile.account_id, profile.settings, credentials)
+
+

@@ -1,0 +1,388 @@
+"""What follows from how a delivery went: the end, another try, another look, a refreshed token, a dead profile.
+
+One rule stands above all others here: a target whose irreversible call had no clear answer is looked up, and tried again only
+when it is known that it was not published.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from ..aws.queue import Message, QueueUnavailable
+from ..domain import lifecycle, retry
+from ..domain.post import Post, RemoteSegment, Target, seconds
+from ..domain.time import sortable
+from ..platforms.base import (
+    Absent,
+    Delivery,
+    Failed,
+    Found,
+    NotReady,
+    Outcome,
+    Publisher,
+    Remote,
+    Retry,
+    SafeToRepeat,
+    TokenRefused,
+    Undecidable,
+    Unknown,
+)
+from ..store.profiles import Profile
+from ..store.tables import Conflict
+from . import dispatch
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from ..wiring import Deps
+    from .deliver import Work
+
+log = logging.getLogger("dateline")
+
+EXPIRES_SOON = 60.0
+"""A token that lapses within so many seconds is refreshed before it is used."""
+
+REFRESH_LOCK = 60.0
+"""Seconds a worker may take to refresh: longer than the deadline of one call."""
+
+CONTESTED_WAIT = 5.0
+"""Seconds to wait when another post with the same words is just being published on the same profile."""
+
+LONGEST_PREPARATION = 3600.0
+"""Seconds a network may work on media before the target fails."""
+
+
+class ClaimLost(Exception):
+    """Somebody else has the target now, or it is not to be published any more."""
+
+
+def settle(work: Work, outcome: Outcome, delivery: Delivery | None = None) -> str:
+    """Write what follows from an outcome, and wake for it. Says in a word what it was."""
+    if isinstance(outcome, Unknown) and delivery is not None:
+        return _unknown(work, delivery)
+    if isinstance(outcome, TokenRefused):
+        outcome = _token_refused(work, outcome, delivery)
+    if isinstance(outcome, NotReady):
+        return _not_ready(work, outcome)
+    if work.step == "resolve" and work.target.armed is not None:
+        return _look_failed(work, outcome)
+    if isinstance(outcome, Retry):
+        return _retry(work, outcome, delivery)
+    return _fail(work, outcome.code, outcome.detail, delivery)
+
+
+def _fail(work: Work, code: str, detail: str, delivery: Delivery | None) -> str:
+    now = work.deps.clock.now()
+    if work.post.on_segment_failure == "rollback" and delivery is not None and work.target.remotes:
+        detail = f"{detail} {_roll_back(work, delivery)}"
+    work.write(lambda post, target: lifecycle.end(post, target, "failed", now, code, detail))
+    return "failed"
+
+
+def _roll_back(work: Work, delivery: Delivery) -> str:
+    """Take the published segments down again, last first; what cannot be deleted stays listed."""
+    for remote in list(reversed(work.target.remotes)):
+        try:
+            work.publisher.delete(delivery, remote.id)
+        except Outcome as outcome:
+            return f"Not every published segment could be taken down again ({outcome.code})."
+        work.write(lambda post, target: (target.remotes.pop(), lifecycle.conclude(post, work.deps.clock.now())))
+    return "The segments that were out have been taken down again."
+
+
+def _retry(work: Work, outcome: Retry, delivery: Delivery | None) -> str:
+    """Try again after the network's own wish, else after the table's delay; in the end, give up."""
+    deps, now = work.deps, work.deps.clock.now()
+    if work.post.on_segment_failure != "resume" and work.target.remotes:
+        return _fail(work, outcome.code, outcome.detail, delivery)
+    delay = retry.retry_delay(work.target.retries, f"{work.post.id}{work.message.profile_id}", deps.settings.tuning.retry_scale)
+    if delay is None:
+        return _fail(work, outcome.code, f"{outcome.detail} Given up after {work.target.retries} retries.", delivery)
+    longest = min(retry.LONGEST_WAIT, work.post.max_lateness or retry.LONGEST_WAIT)
+    wait = outcome.after if outcome.after is not None else delay
+    if wait > longest:
+        detail = f"{outcome.detail} The network asks to wait {wait:,.0f} s; the post waits {longest:,.0f} s at most."
+        return _fail(work, outcome.code, detail, delivery)
+
+    def move(post: Post, target: Target) -> None:
+        lifecycle.retry_later(post, target, now + seconds(max(wait, 0.0)), outcome.code, outcome.detail, now)
+        if wait > retry.LONGEST_MESSAGE_DELAY:
+            post.entry += 1
+
+    work.write(move)
+    dispatch.call_back(deps, work.post, work.target)
+    return "retrying"
+
+
+def _come_back(work: Work, at: datetime) -> None:
+    now = work.deps.clock.now()
+    work.write(lambda post, target: lifecycle.come_back(post, target, at, now))
+    dispatch.call_back(work.deps, work.post, work.target)
+
+
+def _not_ready(work: Work, outcome: NotReady) -> str:
+    now = work.deps.clock.now()
+    attempt = work.target.attempt
+    if attempt is not None and now - attempt.started_at > timedelta(seconds=LONGEST_PREPARATION):
+        detail = f"{outcome.detail} The network was still not done after an hour."
+        return _fail(work, outcome.code, detail, None)
+    _come_back(work, now + seconds(outcome.after))
+    return "waits for the network"
+
+
+def _unknown(work: Work, delivery: Delivery) -> str:
+    """The irreversible call had no clear answer: look at once, and again later."""
+    now = work.deps.clock.now()
+    work.write(lambda post, target: (lifecycle.call_ended(target, now), lifecycle.conclude(post, now)))
+    work.step = "resolve"
+    delivery.uncertain = True
+    try:
+        return work._work(delivery)
+    except Outcome as outcome:
+        return settle(work, outcome, delivery)
+
+
+def _look_failed(work: Work, outcome: Outcome) -> str:
+    now = work.deps.clock.now()
+    if work.target.failed_looks + 1 >= retry.MOST_FAILED_LOOKS or isinstance(outcome, Failed | TokenRefused):
+        return _unconfirmed(work, f"It could not be looked up: {outcome.detail}")
+    after = outcome.after if isinstance(outcome, Retry) and outcome.after is not None else retry.LOOK_RETRY
+
+    def move(post: Post, target: Target) -> None:
+        target.failed_looks += 1
+        lifecycle.come_back(post, target, now + seconds(min(after, 900.0)), now)
+
+    work.write(move)
+    dispatch.call_back(work.deps, work.post, work.target)
+    return "the look failed"
+
+
+def _unconfirmed(work: Work, why: str) -> str:
+    now = work.deps.clock.now()
+    detail = f"The network may or may not have taken it: its answer was lost. {why} Look on the network, then resolve the target."
+    work.write(lambda post, target: lifecycle.end(post, target, "unconfirmed", now, "unconfirmed", detail))
+    return "unconfirmed"
+
+
+def look(work: Work, delivery: Delivery) -> tuple[Remote, ...] | None:
+    """Ask the network whether the armed segment is out. Its remotes if so; else None, and what follows is written."""
+    deps = work.deps
+    segment = work.target.armed
+    if segment is None:
+        raise ClaimLost
+    taken, contested = _others(work, delivery)
+    if contested:
+        _come_back(work, deps.clock.now() + seconds(CONTESTED_WAIT))
+        return None
+    delivery.taken = taken
+    resolution = work.publisher.resolve(delivery, segment)
+    now = deps.clock.now()
+    if isinstance(resolution, Found):
+        return resolution.remotes
+    if isinstance(resolution, Undecidable):
+        _unconfirmed(work, resolution.detail)
+        return None
+    if isinstance(resolution, SafeToRepeat):
+        _retry(work, Retry("answer_lost", "The network's answer was lost, and the post is not there."), delivery)
+        return None
+    assert isinstance(resolution, Absent)
+    settling = deps.settings.tuning.settle
+    ended = work.target.call_ended_at or work.target.lease_until or now
+    counts = (now - ended).total_seconds() >= settling
+    if counts and work.target.absences >= 1:
+        _retry(work, Retry("answer_lost", "The network's answer was lost, and the post did not appear."), delivery)
+        return None
+
+    def move(post: Post, target: Target) -> None:
+        target.looks += 1
+        target.absences += counts
+        lifecycle.come_back(post, target, _next_look(target, ended, now, settling), now)
+
+    work.write(move)
+    dispatch.call_back(deps, work.post, work.target)
+    return None
+
+
+def _next_look(target: Target, ended: datetime, now: datetime, settling: float) -> datetime:
+    """The next moment of the table that lies ahead; after its end, a quarter of the settling time later."""
+    for part in retry.LOOKS:
+        at = ended + seconds(part * settling)
+        if at > now:
+            return at
+    return now + seconds(0.25 * settling)
+
+
+def _others(work: Work, delivery: Delivery) -> tuple[frozenset[str], bool]:
+    """Remote ids that other posts of this profile own, and whether one with the same words is just being decided.
+
+    Two posts with the same words on one profile can only be told apart by who already has which id; while the other one's
+    call may still be under way, or it comes first in order, this one waits.
+    """
+    target, deps = work.target, work.deps
+    around = target.armed_at or deps.clock.now()
+    ids = deps.bookings.around(target.profile_id, sortable(around - timedelta(hours=6)), sortable(around + timedelta(minutes=5)))
+    mine = delivery.segments[target.armed or 0].text
+    taken: set[str] = set()
+    contested = False
+    for other in deps.posts.get_many([i for i in ids if i != work.post.id], consistent=True):
+        theirs = other.targets.get(target.profile_id)
+        if theirs is None:
+            continue
+        taken.update(remote.id for remote in theirs.remotes)
+        if theirs.status == "publishing" and theirs.armed is not None:
+            segments = other.draft_for(theirs.platform).segments
+            same = theirs.armed < len(segments) and segments[theirs.armed].text == mine
+            if same and (theirs.call_ended_at is None or other.id < work.post.id):
+                contested = True
+    return frozenset(taken), contested
+
+
+def record(
+    post: Post, profile_id: str, first: int, remotes: list[RemoteSegment], of_segments: int, now: datetime,
+    *, arm_next: bool, token: str | None,
+) -> None:
+    """Write segments that became visible, from index `first`. Accepted from whoever saw them, as long as nobody has begun
+    a new attempt; what is recorded already is left as it is. Raises `ClaimLost` when it does not apply any more."""
+    target = post.targets.get(profile_id)
+    if target is None or target.status not in ("publishing", "unconfirmed") or len(target.remotes) != first:
+        raise ClaimLost
+    owned = token is not None and target.claim == token
+    if not owned and target.armed != first:
+        raise ClaimLost
+    lifecycle.published_segment(target, remotes)
+    if len(target.remotes) >= of_segments:
+        lifecycle.end(post, target, "published", now)
+    elif not owned or target.status == "unconfirmed":
+        target.claim = target.lease_until = None
+        if target.status == "publishing":
+            target.next_attempt_at = now
+            lifecycle.conclude(post, now)
+        else:
+            detail = f"{len(target.remotes)} of {of_segments} segments are out; retry goes on with the next."
+            lifecycle.end(post, target, "failed", now, "thread_incomplete", detail)
+    elif arm_next:
+        lifecycle.arm(target, len(target.remotes), now)
+        lifecycle.conclude(post, now)
+    else:
+        lifecycle.conclude(post, now)
+
+
+def send_outcome(deps: Deps, message: Message, first: int, remotes: list[RemoteSegment], of_segments: int) -> None:
+    """The remote id could not be saved: it goes out as a message, and into the log. Losing it would cost a lookup."""
+    outcome = {"first": first, "remotes": [[r.id, r.url, dict(r.extra)] for r in remotes], "of": of_segments}
+    log.error(
+        "published, but not saved", extra={"post_id": message.post_id, "profile_id": message.profile_id, "outcome": outcome}
+    )
+    try:
+        deps.queue.send([message._replace(outcome=outcome)])
+    except QueueUnavailable:
+        log.error("the outcome is only in this log", extra={"post_id": message.post_id, "outcome": json.dumps(outcome)})
+
+
+def save_message(deps: Deps, message: Message) -> str:
+    """Save an outcome that came as a message."""
+    outcome: dict[str, Any] = message.outcome or {}
+    post = deps.posts.get(message.post_id)
+    if post is None:
+        return "gone"
+    remotes = [RemoteSegment(r[0], r[1], r[2]) for r in outcome["remotes"]]
+    now = deps.clock.now()
+    try:
+        post = deps.posts.change(
+            post, lambda p: record(
+                p, message.profile_id, outcome["first"], remotes, outcome["of"], now, arm_next=False, token=None
+            ),
+        )
+    except ClaimLost:
+        return "known already"
+    target = post.targets[message.profile_id]
+    if target.status == "publishing":
+        dispatch.send(deps, post, [target])
+    return "saved"
+
+
+def fresh_credentials(deps: Deps, profile: Profile, publisher: Publisher) -> dict[str, str]:
+    """The profile's credentials, refreshed if they lapse within a minute. Raises `TokenRefused`, `Retry`, `SecretsUnavailable`."""
+    credentials = deps.secrets.open(profile.workspace_id, profile.id, profile.secret)
+    expires = profile.token_expires_at
+    if expires is None or (expires - deps.clock.now()).total_seconds() > EXPIRES_SOON:
+        return credentials
+    return refresh(deps, profile, publisher, credentials) or credentials
+
+
+def refresh(deps: Deps, profile: Profile, publisher: Publisher, credentials: dict[str, str]) -> dict[str, str] | None:
+    """New tokens under a lock, saved by compare-and-swap; None where the network has no refresh.
+
+    Refresh tokens rotate: two workers that refresh at once would lose the account, and so would a token that is not saved.
+    What a partial answer leaves out stays. Raises `TokenRefused` when the grant is dead, `Retry` when another worker is at it.
+    """
+    from .deliver import account_of
+
+    now = deps.clock.now()
+    if deps.profiles.lock(profile, now, REFRESH_LOCK) is None:
+        current = deps.profiles.get(profile.id)
+        if current is not None and current.secret != profile.secret:
+            return deps.secrets.open(current.workspace_id, current.id, current.secret)
+        raise Retry("refresh_in_progress", "Another worker is refreshing the profile's token.", after=5.0)
+    tokens = publisher.refresh(account_of(deps, profile, publisher, credentials), deps.http)
+    if tokens is None:
+        return None
+    merged = {**credentials, **tokens.credentials}
+    secret = deps.secrets.seal(profile.workspace_id, profile.id, merged)
+    expires = now + seconds(tokens.expires_in) if tokens.expires_in else None
+    used = profile.secret
+    for _ in range(5):
+        profile.secret, profile.token_expires_at, profile.updated_at = secret, expires, now
+        try:
+            deps.profiles.save(profile)
+            return merged
+        except Conflict:
+            current = deps.profiles.get(profile.id)
+            if current is None or current.secret != used:
+                break
+            profile = current
+    return merged
+
+
+def _token_refused(work: Work, refused: TokenRefused, delivery: Delivery | None) -> Outcome:
+    """A refused token is refreshed; where that cannot be, a harmless read confirms before the profile is called dead."""
+    deps, profile = work.deps, work.profile
+    assert profile is not None
+    from .deliver import account_of
+
+    fresh = deps.profiles.get(profile.id) or profile
+    credentials = deps.secrets.open(fresh.workspace_id, fresh.id, fresh.secret)
+    if delivery is not None and credentials != dict(delivery.account.credentials):
+        return Retry("token_refreshed", "The token was refreshed meanwhile.", after=0.0)
+    try:
+        if delivery is not None and refresh(deps, fresh, work.publisher, credentials) is not None:
+            return Retry("token_refreshed", "The token had lapsed and was refreshed.", after=0.0)
+        if delivery is None:
+            raise refused
+        work.publisher.verify(account_of(deps, fresh, work.publisher, credentials), deps.http)
+    except TokenRefused as dead:
+        _disconnect(deps, fresh, dead)
+        return Failed("token_dead", f"{dead.detail} Connect the profile again, then retry the post.")
+    except Outcome as unclear:
+        return Retry("token_unclear", f"The token was refused, and it is not clear yet whether it is dead ({unclear.code}).")
+    return Retry("token_refused", f"{refused.detail} A check found it good: the refusal was passing.")
+
+
+def _disconnect(deps: Deps, profile: Profile, dead: TokenRefused) -> None:
+    """Mark the profile, unless its credentials were replaced meanwhile."""
+    used = profile.secret
+    for _ in range(5):
+        profile.status = "disconnected"
+        profile.error = {"code": dead.code, "detail": dead.detail}
+        profile.updated_at = deps.clock.now()
+        try:
+            deps.profiles.save(profile)
+            return
+        except Conflict:
+            current = deps.profiles.get(profile.id)
+            if current is None or current.secret != used:
+                return
+            profile = current

@@ -1,0 +1,91 @@
+"""The guarantee behind every fast path. Once a minute: whatever is past its deadline is looked at, and moved on or ended.
+
+A post without a schedule entry, a message that was lost or died in the dead-letter queue, a worker that never came back, an event that
+was never announced: each leaves its post in the `due` index with a deadline that passes.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import datetime
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..domain import lifecycle
+from ..domain.post import Post
+from ..store.tables import Conflict, StoreUnavailable
+from . import announce, dispatch
+
+if TYPE_CHECKING:
+    from ..wiring import Deps
+
+log = logging.getLogger("dateline")
+
+PER_SHARD = 200
+"""Posts looked at per shard and minute; what is left comes next minute, the oldest first."""
+
+
+class Swept(NamedTuple):
+    """What one sweep did: posts looked at, posts that failed to be, and how late the latest was (seconds past its deadline)."""
+
+    seen: int
+    failed: int
+    overdue_seconds: float
+
+
+def sweep(deps: Deps, time_left: Callable[[], float]) -> Swept:
+    """Look at every post whose deadline has passed, as long as there is time. One bad post never stops the others."""
+    now = deps.clock.now()
+    seen = failed = 0
+    overdue = 0.0
+    for post_id in deps.posts.due(now, PER_SHARD):
+        if time_left() < 5.0:
+            break
+        try:
+            post = deps.posts.get(post_id)
+            if post is None or post.due_at is None or post.due_at > now:
+                continue
+            seen += 1
+            if post.status not in lifecycle.RESTING:
+                overdue = max(overdue, (now - post.due_at).total_seconds())
+            visit(deps, post, now)
+        except Exception as error:  # noqa: BLE001 - one bad post must not stop the sweep; it is logged, and due next minute again
+            failed += 1
+            log.exception("a post could not be swept", extra={"post_id": post_id, "reason": type(error).__name__})
+    return Swept(seen, failed, overdue)
+
+
+def visit(deps: Deps, post: Post, now: datetime) -> str:
+    """Do what a post past its deadline needs. Says in a word what it was."""
+    if post.status in lifecycle.RESTING:
+        return _audit(deps, post)
+    if post.status == "scheduled":
+        return dispatch.dispatch_post(deps, post, now)
+    nudged: list[str] = []
+
+    def move(current: Post) -> None:
+        nudged.clear()
+        for target in list(current.targets.values()):
+            if lifecycle.overdue(target, now) and lifecycle.nudge(current, target, now):
+                nudged.append(target.profile_id)
+        lifecycle.conclude(current, now)
+
+    post = deps.posts.change(post, move)
+    if nudged:
+        dispatch.send(deps, post, [post.targets[profile_id] for profile_id in nudged])
+    return "sent again" if nudged else post.status
+
+
+def _audit(deps: Deps, post: Post) -> str:
+    """A post at rest: are all its events announced? Then nothing is due any more."""
+    missing = announce.catch_up(deps, post)
+    if missing:
+        log.warning("events were missing", extra={"post_id": post.id, "count": missing})
+    post.due_at = None
+    try:
+        deps.posts.save(post)
+    except Conflict:
+        return "moved on"
+    except StoreUnavailable:
+        return "later"
+    return "announced"

@@ -1,0 +1,301 @@
+"""The client's writes: create, edit, cancel, publish now, retry, resolve, stop.
+
+Each reads what it must, decides in the domain, and writes once, on condition that nobody wrote in between. What wakes the
+post later (entry, messages) comes after the write and may fail: sweep is behind it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from ..domain import lifecycle
+from ..domain.errors import Problem
+from ..domain.ids import new_id
+from ..domain.post import Post, RemoteSegment, Target
+from ..store.bookings import bookings_of, changed
+from ..store.posts import Booking, Claimed
+from ..store.tables import Conflict
+from . import dispatch
+from .compose import Warn, Wish, compose, lay_on, wish_of
+
+if TYPE_CHECKING:
+    from ..store.profiles import Profile
+    from ..wiring import Deps
+
+log = logging.getLogger("dateline")
+
+
+Entry = Literal["keep", "move", "new"]
+
+
+class Actor(NamedTuple):
+    """Who asks: a key's workspace, side and scopes, and the workspace's settings."""
+
+    workspace_id: str
+    mode: str
+    scopes: frozenset[str]
+    key_id: str
+    settings: Mapping[str, Any]
+    partition: str
+
+
+class Written(NamedTuple):
+    """A post as it was written, and what the client should know."""
+
+    post: Post
+    warnings: tuple[Warn, ...] = ()
+
+
+def profiles_for(deps: Deps, actor: Actor, profile_ids: Any) -> dict[str, Profile]:
+    """The workspace's profiles among these ids: those of another workspace are as good as missing."""
+    ids = list(dict.fromkeys(profile_ids))
+    found = deps.profiles.get_many(ids) if ids else {}
+    return {id: profile for id, profile in found.items() if profile.partition == actor.partition}
+
+
+def create(
+    deps: Deps, actor: Actor, wish: Wish, once: Callable[[datetime | None], Claimed | None] = lambda _: None
+) -> Written:
+    """A new post: a draft without a time, else scheduled, or on its way at once with `publish_now`.
+
+    `once` makes the idempotency row from the publish time. Raises `Problem`, `Replayed` (the key was used),
+    `StoreUnavailable` (not known to be written: the same key makes a repeat safe).
+    """
+    now = deps.clock.now()
+    draft = not wish.publish_now and wish.scheduled_for is None
+    profiles = profiles_for(deps, actor, wish.profile_ids)
+    composed = compose(wish, profiles, actor.settings, now, deps.settings.max_horizon_days, draft=draft)
+    post = Post(new_id("post", now), actor.workspace_id, actor.mode, "", now)
+    lay_on(post, wish, composed, actor.settings)
+    lifecycle.stage(post, "draft" if draft else "queued" if wish.publish_now else "scheduled", now)
+    deps.posts.save(post, bookings=bookings_of(post), once=once(post.publish_at))
+    wake(deps, post)
+    return Written(post, composed.warnings)
+
+
+def preview(deps: Deps, actor: Actor, wish: Wish) -> Written:
+    """What `create` would make of the wish, writing nothing. Raises the same `Problem`s."""
+    now = deps.clock.now()
+    draft = not wish.publish_now and wish.scheduled_for is None
+    profiles = profiles_for(deps, actor, wish.profile_ids)
+    composed = compose(wish, profiles, actor.settings, now, deps.settings.max_horizon_days, draft=draft)
+    post = Post("", actor.workspace_id, actor.mode, "", now)
+    lay_on(post, wish, composed, actor.settings)
+    lifecycle.stage(post, "draft" if draft else "queued" if wish.publish_now else "scheduled", now)
+    return Written(post, composed.warnings)
+
+
+def wake(deps: Deps, post: Post, *, replace: bool = False) -> None:
+    """After a write: whatever the post's state needs to go on."""
+    if post.status == "scheduled":
+        dispatch.arrange(deps, post, replace=replace)
+    elif post.status == "queued":
+        dispatch.send(deps, post, post.targets.values())
+
+
+def find(deps: Deps, actor: Actor, post_id: str) -> Post:
+    """The workspace's post. Raises `Problem` not_found, also for another workspace's."""
+    post = deps.posts.get(post_id) if post_id.startswith("post_") and len(post_id) <= 64 else None
+    if post is None or post.partition != actor.partition:
+        raise Problem("not_found", f"There is no post {post_id!r}.")
+    return post
+
+
+def _write(
+    deps: Deps, post: Post, move: Callable[[Post], Any], *, once: Claimed | None = None, if_match: int | None = None
+) -> Post:
+    """Apply `move` and write it with the bookings it changes; on a conflict, decide again from what is there now."""
+    for _ in range(10):
+        if if_match is not None and post.revision != if_match:
+            detail = f"The post is at revision {post.revision}, not {if_match}: read it again and decide again."
+            raise Problem("revision_conflict", detail, extra={"revision": post.revision})
+        before: list[Booking] = bookings_of(post)
+        move(post)
+        try:
+            deps.posts.save(post, bookings=changed(before, post), once=once)
+            return post
+        except Conflict:
+            fresh = deps.posts.get(post.id)
+            if fresh is None:
+                raise
+            post = fresh
+    raise Conflict
+
+
+def edit(
+    deps: Deps, actor: Actor, post: Post, changes: Mapping[str, Any], to: str | None,
+    *, once: Claimed | None = None, if_match: int | None = None,
+) -> Written:
+    """Change content, targets or time (`changes`: members of `Wish`), and/or move to `scheduled`, `draft` or `publish`.
+
+    The first claim ends it (409). Raises `Problem`, `Replayed`, `StoreUnavailable`.
+    """
+    now = deps.clock.now()
+    said: list[Warn] = []
+    entry: Entry = "keep"
+    scheduled = post.entry if post.status == "scheduled" else None
+    profiles = profiles_for(deps, actor, {*post.targets, *(changes.get("profile_ids") or ())})
+
+    def move(current: Post) -> None:
+        nonlocal entry
+        said.clear()
+        target = to or ("scheduled" if "scheduled_for" in changes else current.stage)
+        if current.status not in lifecycle.EDITABLE:
+            raise lifecycle.illegal(current, target, f"The post is {current.status}: it can be edited until publishing begins.")
+        entry = _apply(deps, actor, current, changes, to, profiles, now, said)
+
+    post = _write(deps, post, move, once=once, if_match=if_match)
+    if entry != "keep":
+        wake(deps, post, replace=entry == "move")
+    if scheduled is not None and post.status != "scheduled":
+        _forget_entry(deps, post.id, scheduled)
+    return Written(post, tuple(said))
+
+
+def _apply(
+    deps: Deps, actor: Actor, post: Post, changes: Mapping[str, Any], to: str | None, profiles: Mapping[str, Profile],
+    now: datetime, said: list[Warn],
+) -> Entry:
+    """The edit itself. Says what has to become of the schedule entry: one that may be firing just now is never moved,
+    a new one takes its place."""
+    old_time, old_status = post.publish_at, post.status
+    wish = wish_of(post)._replace(**changes)
+    if "scheduled_for" in changes and "fold" not in changes:
+        wish = wish._replace(fold=None)
+    if "thread" in changes and changes["thread"] is not None:
+        wish = wish._replace(text=changes.get("text"), media=changes.get("media", ()))
+    elif changes.get("text") is not None or changes.get("media"):
+        wish = wish._replace(thread=changes.get("thread"))
+    stage = to or ("scheduled" if "scheduled_for" in changes and changes["scheduled_for"] else post.stage)
+    if stage == "publish":
+        wish = wish._replace(publish_now=True)
+    elif stage == "queued":
+        stage = "scheduled"
+    if stage == "scheduled" and wish.scheduled_for is None and post.publish_at is None:
+        raise Problem("invalid_request", "A post needs scheduledFor to be scheduled.", pointer="/scheduledFor")
+    timed = changes.keys() & {"scheduled_for", "timezone", "fold"}
+    same = (post.publish_at, post.intent or {}) if post.publish_at is not None and not timed else None
+    draft = stage == "draft"
+    composed = compose(
+        wish, profiles, actor.settings, now, deps.settings.max_horizon_days, draft=draft,
+        same_time=None if stage == "publish" else same,
+    )
+    if same is not None and stage == "scheduled" and old_status == "draft" and same[0] <= now:
+        detail = "The draft's time has passed; give a new scheduledFor."
+        raise Problem("scheduled_time_in_past", detail, pointer="/scheduledFor")
+    said += composed.warnings
+    lay_on(post, wish, composed, actor.settings)
+    if same is not None and not post.intent:
+        post.intent = None
+    lifecycle.edited(post, now)
+    lifecycle.stage(post, "queued" if stage == "publish" else stage, now)
+    if post.status != "scheduled":
+        return "new"
+    near = old_time is None or (old_time - now).total_seconds() < deps.settings.tuning.lead + 2 * dispatch.NEAR
+    if old_status != "scheduled" or near:
+        post.entry += 1
+        return "new"
+    return "keep" if post.publish_at == old_time else "move"
+
+
+def _forget_entry(deps: Deps, post_id: str, counter: int) -> None:
+    """Remove an entry that is not needed any more; one that stays finds nothing to do."""
+    from ..aws.schedules import EntryFailed
+
+    try:
+        deps.schedules.delete(post_id, counter)
+    except EntryFailed as error:
+        log.info("an entry is left; it will find nothing to do", extra={"post_id": post_id, "reason": str(error)})
+
+
+def cancel(deps: Deps, post: Post, *, once: Claimed | None = None, if_match: int | None = None) -> Post:
+    """Cancel until the first claim. Cancelling twice is no error. Raises `Problem` 409 from `publishing` on."""
+    if post.status == "cancelled":
+        return post
+    now = deps.clock.now()
+
+    def move(current: Post) -> None:
+        if current.status not in lifecycle.EDITABLE:
+            detail = f"The post is {current.status}: it can be cancelled until publishing begins."
+            raise lifecycle.illegal(current, "cancelled", detail)
+        current.revision += 1
+        lifecycle.stage(current, "cancelled", now)
+
+    scheduled = post.status == "scheduled"
+    post = _write(deps, post, move, once=once, if_match=if_match)
+    if scheduled:
+        _forget_entry(deps, post.id, post.entry)
+    return post
+
+
+def publish(deps: Deps, actor: Actor, post: Post, *, once: Claimed | None = None, if_match: int | None = None) -> Post:
+    """Send a draft or scheduled post on its way now. One that is on its way already stays as it is."""
+    if post.status in ("queued", "publishing"):
+        return post
+    if post.status not in lifecycle.EDITABLE:
+        raise lifecycle.illegal(post, "publishing", f"The post is {post.status}: only a draft or scheduled post can be published.")
+    return edit(deps, actor, post, {}, "publish", once=once, if_match=if_match).post
+
+
+def _chosen(post: Post, profile_ids: list[str] | None, status: str, pointer: str = "/profileIds") -> list[Target]:
+    for index, profile_id in enumerate(profile_ids or ()):
+        if profile_id not in post.targets:
+            raise Problem("not_found", f"The post has no target {profile_id!r}.", pointer=f"{pointer}/{index}")
+    return [t for t in post.targets.values() if t.status == status and (profile_ids is None or t.profile_id in profile_ids)]
+
+
+def retry(deps: Deps, post: Post, profile_ids: list[str] | None, *, once: Claimed | None = None) -> Post:
+    """Failed targets again, all or the chosen ones. What is not failed is left alone; none at all is 409."""
+    now = deps.clock.now()
+
+    def move(current: Post) -> None:
+        failed = _chosen(current, profile_ids, "failed")
+        if not failed:
+            raise lifecycle.illegal(current, "publishing", f"The post is {current.status}: no target of the choice has failed.")
+        for target in failed:
+            lifecycle.reopen(current, target, now)
+        lifecycle.conclude(current, now)
+
+    post = _write(deps, post, move, once=once)
+    dispatch.send(deps, post, [t for t in post.targets.values() if t.status == "retrying" and t.next_attempt_at == now])
+    return post
+
+
+def stop(deps: Deps, post: Post, *, once: Claimed | None = None) -> Post:
+    """Give up the targets that still wait to be retried; what is in a network's hands is left alone. None at all is 409."""
+    now = deps.clock.now()
+
+    def move(current: Post) -> None:
+        waiting = _chosen(current, None, "retrying")
+        if not waiting:
+            raise lifecycle.illegal(current, "failed", f"The post is {current.status}: no target waits to be retried.")
+        for target in waiting:
+            lifecycle.end(current, target, "failed", now, "stopped", "Given up by request.", conclude_now=False)
+        lifecycle.conclude(current, now)
+
+    return _write(deps, post, move, once=once)
+
+
+def resolve(
+    deps: Deps, post: Post, profile_id: str, outcome: str, remote_id: str | None, url: str | None, segment: int | None,
+    *, once: Claimed | None = None,
+) -> Post:
+    """A person settles an unconfirmed target as published (with its remote id) or not published (then it may be retried)."""
+    now = deps.clock.now()
+
+    def move(current: Post) -> None:
+        target = current.targets.get(profile_id)
+        if target is None:
+            raise Problem("not_found", f"The post has no target {profile_id!r}.")
+        segments = len(current.draft_for(target.platform).segments)
+        expected = len(target.remotes)
+        if target.status == "unconfirmed" and segment is not None and segment != expected:
+            detail = f"Segment {expected} is the one that is not confirmed (counted from 0)."
+            raise Problem("invalid_request", detail, pointer="/segment")
+        remote = RemoteSegment(remote_id, url, {}) if remote_id else None
+        lifecycle.settle(current, target, outcome, remote, now, of_segments=segments)
+
+    return _write(deps, post, move, once=once)

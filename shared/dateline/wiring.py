@@ -1,0 +1,229 @@
+"""The one place where adapters are built and the environment is read.
+
+Handlers ask for what they need (`wiring.deps().posts`); each adapter is built on first use and kept for the life of the
+process. The local stack and the tests replace parts with `configure` before any handler is imported.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol
+
+from .domain.retry import Tuning
+
+if TYPE_CHECKING:
+    from .aws.queue import Queue
+    from .aws.schedules import Schedules
+    from .aws.secrets import Secrets
+    from .aws.topic import Topic
+    from .platforms.base import Http
+    from .store.bookings import Bookings
+    from .store.events import Events
+    from .store.idempotency import Idempotency
+    from .store.posts import Posts
+    from .store.profiles import Profiles
+    from .store.workspaces import Workspaces
+
+
+class Clock(Protocol):
+    """The time, and waiting for it."""
+
+    def now(self) -> datetime:
+        """Aware UTC."""
+        ...
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+        ...
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> datetime:
+        """Aware UTC."""
+        return datetime.now(UTC)
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+        import time
+
+        time.sleep(seconds)
+
+
+def _number(name: str, default: float) -> float:
+    return float(os.environ.get(name) or default)
+
+
+class Settings:
+    """The environment, typed. Template.yaml sets these variables for every function alike."""
+
+    def __init__(self) -> None:
+        env = os.environ
+        self.region = env.get("AWS_REGION") or env.get("AWS_DEFAULT_REGION") or "us-east-1"
+        self.tables = {
+            name: env.get(f"DATELINE_{name.upper()}_TABLE", "")
+            for name in ("posts", "bookings", "profiles", "workspaces", "events", "idempotency")
+        }
+        self.queue_url = env.get("DATELINE_DELIVERIES_QUEUE_URL", "")
+        self.topic_arn = env.get("DATELINE_TOPIC_ARN", "")
+        self.key_id = env.get("DATELINE_KEY_ID", "")
+        self.schedule_group = env.get("DATELINE_SCHEDULE_GROUP", "")
+        self.publish_arn = env.get("DATELINE_PUBLISH_FUNCTION_ARN", "")
+        self.scheduler_role = env.get("DATELINE_SCHEDULER_ROLE_ARN", "")
+        self.scheduler_dlq = env.get("DATELINE_SCHEDULER_DLQ_ARN", "")
+        self.max_horizon_days = int(_number("DATELINE_MAX_HORIZON_DAYS", 365)) or None
+        self.cors_origins = [o.strip() for o in env.get("DATELINE_CORS_ORIGINS", "").split(",") if o.strip()]
+        self.auth_cache = _number("DATELINE_AUTH_CACHE_SECONDS", 60)
+        self.call_seconds = _number("DATELINE_CALL_SECONDS", 30)
+        self.allow_private_servers = env.get("DATELINE_ALLOW_LOOPBACK") == "1"
+        self.tuning = Tuning(
+            retry_scale=_number("DATELINE_RETRY_SCALE", 1.0),
+            settle=_number("DATELINE_SETTLE_SECONDS", 120),
+            lease=_number("DATELINE_LEASE_SECONDS", 120),
+            lead=_number("DATELINE_LEAD_SECONDS", 0),
+        )
+
+    def server_of(self, platform: str, default: str) -> str:
+        """The address of a network that has only one; `DATELINE_SERVER_<PLATFORM>` points it elsewhere (the local stack)."""
+        return (os.environ.get(f"DATELINE_SERVER_{platform.upper()}") or default).rstrip("/")
+
+
+class Deps:
+    """Everything the use cases are given."""
+
+    def __init__(self, *, clock: Clock | None = None, http: Callable[[Settings, Clock], Http] | None = None) -> None:
+        self.settings = Settings()
+        self.clock: Clock = clock or SystemClock()
+        self._http = http
+
+    @cached_property
+    def session(self) -> Any:
+        """One botocore session for every client: loading its data once halves the cold start."""
+        import boto3
+        import botocore.session
+
+        shared = botocore.session.get_session()
+        return boto3.Session(botocore_session=shared, region_name=self.settings.region)
+
+    def _client(self, service: str) -> Any:
+        from botocore.config import Config
+
+        config = Config(connect_timeout=1, read_timeout=5, retries={"total_max_attempts": 4, "mode": "standard"})
+        return self.session.client(service, config=config)
+
+    @cached_property
+    def connection(self) -> Any:
+        """The DynamoDB connection of all repositories."""
+        from .store.tables import connect
+
+        return connect(self.session._session, self.settings.region, self.settings.tables)
+
+    @cached_property
+    def posts(self) -> Posts:
+        """The posts."""
+        from .store.posts import Posts
+
+        return Posts(self.connection)
+
+    @cached_property
+    def bookings(self) -> Bookings:
+        """The bookings."""
+        from .store.bookings import Bookings
+
+        _ = self.connection
+        return Bookings()
+
+    @cached_property
+    def profiles(self) -> Profiles:
+        """The profiles."""
+        from .store.profiles import Profiles
+
+        _ = self.connection
+        return Profiles()
+
+    @cached_property
+    def workspaces(self) -> Workspaces:
+        """The workspaces and their keys."""
+        from .store.workspaces import Workspaces
+
+        return Workspaces(self.connection)
+
+    @cached_property
+    def events(self) -> Events:
+        """The event feed."""
+        from .store.events import Events
+
+        return Events(self.connection)
+
+    @cached_property
+    def idempotency(self) -> Idempotency:
+        """The idempotency keys."""
+        from .store.idempotency import Idempotency
+
+        _ = self.connection
+        return Idempotency()
+
+    @cached_property
+    def schedules(self) -> Schedules:
+        """The schedule entries."""
+        from .aws.schedules import Schedules
+
+        s = self.settings
+        return Schedules(
+            self._client("scheduler"), group=s.schedule_group, function_arn=s.publish_arn, role_arn=s.scheduler_role,
+            dlq_arn=s.scheduler_dlq, lead=s.tuning.lead,
+        )
+
+    @cached_property
+    def queue(self) -> Queue:
+        """The deliveries queue."""
+        from .aws.queue import Queue
+
+        return Queue(self._client("sqs"), self.settings.queue_url)
+
+    @cached_property
+    def topic(self) -> Topic:
+        """The announcements topic."""
+        from .aws.topic import Topic
+
+        return Topic(self._client("sns"), self.settings.topic_arn)
+
+    @cached_property
+    def secrets(self) -> Secrets:
+        """The credentials' key."""
+        from .aws.secrets import Secrets
+
+        return Secrets(self._client("kms"), self.settings.key_id)
+
+    @cached_property
+    def http(self) -> Http:
+        """The way out to the networks (imports `requests`, so only deliver and connecting a profile pay for it)."""
+        if self._http is not None:
+            return self._http(self.settings, self.clock)
+        from .http import Requests
+
+        return Requests(self.settings.call_seconds, allow_loopback=self.settings.allow_private_servers)
+
+
+_overrides: dict[str, Any] = {}
+_deps: Deps | None = None
+
+
+def configure(**overrides: Any) -> None:
+    """Replace parts (`clock`, `http`) for this process and forget what was built. For the local stack and tests."""
+    global _deps
+    _overrides.clear()
+    _overrides.update(overrides)
+    _deps = None
+
+
+def deps() -> Deps:
+    """The dependencies of this process, built once."""
+    global _deps
+    if _deps is None:
+        _deps = Deps(**_overrides)
+    return _deps

@@ -1,0 +1,1 @@
+"""Commands for whoever works on Dateline; none of them is deployed."""
