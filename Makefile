@@ -18,7 +18,7 @@ SAM_READY := .cache/sam/.ready-$(SAM_KEY)
 
 RUN := PYTHONPATH=shared:. .venv/bin/python
 SAM := SAM_CLI_TELEMETRY=0 .cache/sam/bin/sam
-UV  := .venv/bin/uv --no-config --quiet
+UV  := .venv/bin/uv --quiet
 
 .PHONY: help setup run listen test lint types openapi openapi-check bench simulate template build deploy check lock clean
 

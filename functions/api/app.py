@@ -16,4 +16,4 @@ api = Api(deps)
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """One HTTP API request."""
-    return api.handle(event, context)
+    return api.handle(event)

@@ -344,7 +344,8 @@ class XNetwork(Network):
             since = datetime.fromisoformat(request.args.get("start_time", "2010-11-06T00:00:00Z").replace("Z", "+00:00"))
         except ValueError:
             return _invalid("start_time", "is an RFC 3339 time")
-        posts = [post for post in reversed(account.posts) if post.at.replace(microsecond=0) >= since and not post.entry.gone]
+        kept = [post for post in account.posts if post.at.replace(microsecond=0) >= since and not post.entry.gone]
+        posts = sorted(kept, key=lambda post: int(post.id), reverse=True)
         first = int(request.args.get("pagination_token", "0"))
         size = min(int(most), self.page_size)
         page = posts[first:first + size]

@@ -156,7 +156,9 @@ class InProcessHttp:
             path=path, query_string=query, method=str(prepared.method), headers=list(headers.items()), data=body,
             content_type=headers.get("content-type"),
         )
-        return Request(builder.get_environ())
+        environ = builder.get_environ()
+        environ["stand_in.arrived"] = self.clock.now()
+        return Request(environ)
 
 
 def account_of(world: World, platform: str, profile_id: str, host: str = "http://127.0.0.1:8788", **settings: Any) -> Account:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -25,7 +26,6 @@ from dateline.platforms.base import (
 from dateline.platforms.x import PUBLISHER
 from local.networks.base import World
 from local.networks.x import XNetwork
-
 from tests.contract.inprocess import FakeClock, InProcessHttp, account_of, delivery_of
 
 # Members of `CreatePostsRequest`, transcribed from openapi.json 2.167 (xdevplatform/docs, 2026-08-22): no others are allowed.
@@ -356,9 +356,12 @@ def test_a_duplicate_after_an_uncertain_call_that_belongs_to_another_post_stays_
 def test_a_dead_token_is_refused_and_a_refresh_gives_a_pair_that_works(desk: Desk) -> None:
     desk.world.add_fault("x", "expired_token")
     delivery = desk.delivery("Hello")
-    for call in (lambda: desk.publish(delivery), lambda: PUBLISHER.verify(desk.account, desk.http), lambda: PUBLISHER.resolve(delivery, 0)):
-        with pytest.raises(TokenRefused):
-            call()
+    with pytest.raises(TokenRefused):
+        desk.publish(delivery)
+    with pytest.raises(TokenRefused):
+        PUBLISHER.verify(desk.account, desk.http)
+    with pytest.raises(TokenRefused):
+        PUBLISHER.resolve(delivery, 0)
     tokens = PUBLISHER.refresh(desk.account, desk.http)
     assert tokens is not None
     sent = desk.http.sent[-1]
@@ -434,6 +437,4 @@ def test_no_failure_shows_a_token(desk: Desk, fault: str) -> None:
 
 
 def with_credentials(account: Account, **entries: str) -> Account:
-    return Account(
-        account.profile_id, account.platform, account.server, account.account_id, account.settings, {**account.credentials, **entries}
-    )
+    return replace(account, credentials={**account.credentials, **entries})

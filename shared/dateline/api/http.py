@@ -1,16 +1,16 @@
 """From an API Gateway event to an answer: one middleware for keys, one place where refusals become problem details.
 
-Powertools' resolver finds the route; everything is denied unless the table of routes says otherwise.
+Everything is denied unless the table of routes says otherwise.
 """
 
 from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Mapping
 from typing import Any
-
-from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
+from urllib.parse import unquote
 
 from ..aws.queue import QueueUnavailable
 from ..aws.secrets import SecretsUnavailable
@@ -33,58 +33,51 @@ EXPOSED_HEADERS = "etag,location,retry-after,x-request-id,idempotency-replayed"
 
 
 class Api:
-    """The API over one set of dependencies."""
+    """The API over one set of dependencies. Holds nothing of a request, so that threads may share it (the local stack does)."""
 
     def __init__(self, deps: Deps) -> None:
         self._deps = deps
-        self._app = APIGatewayHttpResolver()
-        for route in ROUTES:
-            self._app.route(route.path.replace("{", "<").replace("}", ">"), method=route.method)(self._serve(route))
-        self._app.not_found(lambda _error: self._response(self._not_found()))
-        # Compiled once: the resolver would build its chain of middlewares with the first request otherwise.
-        self._public = {(route.method, route.path) for route in ROUTES if route.public}
+        self._routes = [(route, re.compile(re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", route.path))) for route in ROUTES]
 
-    def handle(self, event: Mapping[str, Any], context: Any) -> dict[str, Any]:
+    def handle(self, event: Mapping[str, Any]) -> dict[str, Any]:
         """One HTTP API event (payload 2.0); its answer."""
-        http = event["requestContext"]["http"]
         headers = headers_of(event)
         path = event.get("rawPath") or "/"
-        if http["method"] == "OPTIONS" and self._origin(headers):
-            answer: dict[str, Any] = {"statusCode": 204, "headers": {}, "body": ""}
-        else:
-            try:
-                if (http["method"], path) not in self._public:
-                    self._actor = authenticate(self._deps, headers)
-                answer = self._app.resolve(dict(event), context)
-            except Exception as error:  # noqa: BLE001 - the last net: whatever it was, the client gets a problem
-                answer = self._plain(self._refused(error, path))
-        answer["headers"] = {**(answer.get("headers") or {}), **self._common(event, headers)}
-        for name, values in (answer.pop("multiValueHeaders", None) or {}).items():
-            answer["headers"][name] = values[0] if isinstance(values, list) else values
-        return answer
+        try:
+            answer = self._answer(event, headers, path)
+        except Exception as error:  # noqa: BLE001 - the last net: whatever it was, the client gets a problem
+            answer = self._refused(error, path)
+        body = answer.body if isinstance(answer.body, str) else "" if answer.body is None else json.dumps(answer.body)
+        kind = {} if answer.body is None else {"Content-Type": answer.content_type}
+        return {"statusCode": answer.status, "headers": {**kind, **answer.headers, **self._common(event, headers)}, "body": body}
 
-    def _serve(self, route: Route) -> Any:
-        def serve(**groups: str) -> Response[str]:
-            event = self._app.current_event.raw_event
-            path = event.get("rawPath") or "/"
-            try:
-                actor = None if route.public else self._actor
-                if actor is not None and route.scope is not None:
-                    require(actor, route.scope)
-                request = Request(
-                    self._deps, actor, route.method, path, headers_of(event), query_of(event), event  # type: ignore[arg-type]
-                )
-                return self._response(route.handle(request, **groups))
-            except Exception as error:  # noqa: BLE001 - see _refused: every kind has its answer
-                return self._response(self._refused(error, path))
+    def _answer(self, event: Mapping[str, Any], headers: Mapping[str, str], path: str) -> Answer:
+        """Find the route, ask for the key it needs, and let it answer. Without a key nobody learns which routes exist."""
+        method = event["requestContext"]["http"]["method"]
+        if method == "OPTIONS" and self._origin(headers):
+            return Answer(204, None)
+        route, groups, allowed = self._find(method, path)
+        if route is not None and route.public:
+            return route.handle(Request(self._deps, None, method, path, headers, query_of(event), event))  # type: ignore[arg-type]
+        actor = authenticate(self._deps, headers)
+        if route is None and allowed:
+            detail = f"{path[:200]} takes {', '.join(allowed)}, not {method}."
+            raise Problem("method_not_allowed", detail, extra={"allowed": allowed})
+        if route is None:
+            raise Problem("not_found", f"There is nothing at {method} {path[:200]}; see /docs.")
+        if route.scope is not None:
+            require(actor, route.scope)
+        return route.handle(Request(self._deps, actor, method, path, headers, query_of(event), event), **groups)
 
-        serve.__name__ = f"{route.method}_{route.path}"
-        return serve
-
-    def _not_found(self) -> Answer:
-        event = self._app.current_event.raw_event
-        method, path = event["requestContext"]["http"]["method"], event.get("rawPath") or "/"
-        return self._problem(Problem("not_found", f"There is nothing at {method} {path[:200]}; see /docs."), path)
+    def _find(self, method: str, path: str) -> tuple[Route | None, dict[str, str], list[str]]:
+        allowed = []
+        for route, pattern in self._routes:
+            match = pattern.fullmatch(path)
+            if match and route.method == method:
+                return route, {name: unquote(value) for name, value in match.groupdict().items()}, []
+            if match:
+                allowed.append(route.method)
+        return None, {}, allowed
 
     def _refused(self, error: Exception, path: str) -> Answer:
         """The one mapping of exceptions to answers."""
@@ -104,16 +97,9 @@ class Api:
             headers["Retry-After"] = RETRY_AFTER
         if problem.code == "unauthorized":
             headers["WWW-Authenticate"] = "Bearer"
+        if problem.code == "method_not_allowed":
+            headers["Allow"] = ", ".join(problem.extra["allowed"])
         return Answer(problem.status, problem_view(problem, path), headers, "application/problem+json")
-
-    @staticmethod
-    def _plain(answer: Answer) -> dict[str, Any]:
-        body = answer.body if isinstance(answer.body, str) else json.dumps(answer.body)
-        return {"statusCode": answer.status, "headers": {"Content-Type": answer.content_type, **answer.headers}, "body": body}
-
-    def _response(self, answer: Answer) -> Response[str]:
-        body = "" if answer.body is None else answer.body if isinstance(answer.body, str) else json.dumps(answer.body)
-        return Response(answer.status, answer.content_type, body, headers=dict(answer.headers))
 
     def _origin(self, headers: Mapping[str, str]) -> str | None:
         """The origin to allow, None if CORS is off for it."""

@@ -44,3 +44,9 @@ def openapi(request: Request) -> Answer:
 def docs(request: Request) -> Answer:
     """GET /docs: the OpenAPI file as a page, without anything from elsewhere."""
     return Answer(200, (Path(__file__).parent / "docs.html").read_text(encoding="utf-8"), {}, "text/html; charset=utf-8")
+
+
+def forget() -> None:
+    """Drop the remembered health answer."""
+    global _last
+    _last = None

@@ -68,12 +68,15 @@ def count(text: str, settings: Mapping[str, Any]) -> int:
         if text[span.start:span.start + 4].lower() == "http" and "://" in text[span.start:span.end]:
             pieces += [_without_servers(text[position:span.start]), "x" * int(settings.get("urlLength", 23))]
             position = span.end
-    counted = "".join([*pieces, _without_servers(text[position:])])
-    if counted.isascii():
-        return len(counted) - counted.count("\r\n")
+    return _graphemes("".join([*pieces, _without_servers(text[position:])]))
+
+
+def _graphemes(text: str) -> int:
+    if text.isascii():
+        return len(text) - text.count("\r\n")
     import regex
 
-    return len(regex.findall(r"\X", counted))
+    return len(regex.findall(r"\X", text))
 
 
 def _without_servers(text: str) -> str:
@@ -81,17 +84,18 @@ def _without_servers(text: str) -> str:
 
 
 def _more(draft: Draft, settings: Mapping[str, Any]) -> list[Violation]:
-    """The content warning counts with the text of every segment."""
+    """The content warning counts with the text of every segment, and in full."""
     warning = draft.options.get("spoilerText")
     if not isinstance(warning, str) or not warning:
         return []
     found = []
     limit = int(settings.get("maxCharacters", 500))
+    extra = len(warning) if settings.get("counting") == CODE_POINTS else _graphemes(warning)
     for index, segment in enumerate(draft.segments):
         alone = count(segment.text, settings)
-        together = alone + count(warning, {**settings, "urlLength": 0})
+        together = alone + extra
         if alone <= limit < together:
-            detail = f"Mastodon takes at most {limit:,} characters here, content warning included; together these are {together:,}."
+            detail = f"Mastodon takes at most {limit:,} characters, content warning included; together these are {together:,}."
             found.append(Violation("mastodon.text.too_long", index, "options/spoilerText", detail, limit, together, "characters"))
     return found
 
@@ -101,7 +105,7 @@ RULES = Rules(
     name="Mastodon",
     text=(
         TextLimit(
-            500, "characters", count, "as the profile's server counts: a URL with a fixed length, a remote mention without its server",
+            500, "characters", count, "as the profile's server counts: a URL at a fixed length, a mention without its server",
             setting="maxCharacters",
         ),
     ),
@@ -117,7 +121,8 @@ RULES = Rules(
         "type": "object",
         "properties": {
             "visibility": {
-                "type": "string", "enum": ["public", "unlisted", "private"], "description": "Who sees it. The account's default if left out.",
+                "type": "string", "enum": ["public", "unlisted", "private"],
+                "description": "Who sees it. The account's default if left out.",
             },
             "sensitive": {"type": "boolean", "description": "Hide the media behind a warning."},
             "spoilerText": {"type": "string", "maxLength": 500, "description": "A content warning in front of the text."},
@@ -133,8 +138,8 @@ class MastodonPublisher:
     """Text and pictures, threads as reply chains. Stateless."""
 
     rules = RULES
-    credential_fields = (
-        CredentialField("accessToken", True, "A token with write:statuses, write:media, read:statuses and profile (or read:accounts)."),
+    credential_fields: tuple[CredentialField, ...] = (
+        CredentialField("accessToken", True, "A token with write:statuses, write:media, read:statuses and profile."),
     )
     default_server = ""
     own_server = True
@@ -209,9 +214,9 @@ class MastodonPublisher:
         try:
             seen = self._look(delivery, segment, None)
         except Outcome as error:
-            raise Unknown("media_spent", f"The media are in use already, and looking for their post failed ({error.code}).") from None
+            raise Unknown("media_spent", f"The media are in use, and looking for their post failed ({error.code}).") from None
         if not isinstance(seen, Found):
-            raise Unknown("media_spent", "The server says the media are in use already, and no recent post of the account has them.")
+            raise Unknown("media_spent", "The server says the media are in use already, and no recent post has them.")
         return seen.remotes
 
     def resolve(self, delivery: Delivery, segment: int) -> Resolution:

@@ -118,7 +118,7 @@ class XPublisher:
     """Text and pictures, threads as reply chains. Stateless."""
 
     rules = RULES
-    credential_fields = (
+    credential_fields: tuple[CredentialField, ...] = (
         CredentialField("accessToken", True, "OAuth 2.0 user token with tweet.read, tweet.write, users.read and media.write."),
         CredentialField("refreshToken", False, "From the scope offline.access; an access token alone lasts two hours."),
         CredentialField("clientId", False, "The app's client id; needed to refresh."),

@@ -171,8 +171,7 @@ class Work:
             else:
                 lifecycle.take_over(post, target, self.token, now, lease)
             if delivery is not None and self.step != "resolve":
-                for name, value in self.publisher.start(delivery).items():
-                    target.checkpoint.setdefault(name, value)
+                target.checkpoint.update(self.publisher.start(delivery))
             if ready:
                 lifecycle.arm(target, len(target.remotes), now)
 
