@@ -33,6 +33,7 @@ def environment(port: int) -> dict[str, str]:
         "DATELINE_ALLOW_LOOPBACK": "1", "DATELINE_AUTH_CACHE_SECONDS": "0",
         "DATELINE_CALL_SECONDS": str(CALL_SECONDS), "DATELINE_SETTLE_SECONDS": str(SETTLE_SECONDS),
         "DATELINE_RETRY_SCALE": os.environ.get("DATELINE_RETRY_SCALE", "0.01"),
+        "POWERTOOLS_METRICS_DISABLED": "true",
         "POWERTOOLS_LOG_LEVEL": os.environ.get("LOG_LEVEL", "WARNING"),
     }
 

@@ -148,7 +148,7 @@ class Received(NamedTuple):
         return str(self.raw["Body"])
 
     @property
-    def count(self) -> int:
+    def receives(self) -> int:
         """How often it has been received, this time included."""
         return int(self.raw["Attributes"]["ApproximateReceiveCount"])
 

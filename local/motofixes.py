@@ -15,7 +15,6 @@ from typing import Any
 from unittest.mock import patch
 
 import moto.core.utils
-from moto.core.exceptions import HTTPException
 from moto.core.models import MockAWS, botocore_stubber
 from moto.dynamodb.exceptions import ItemSizeToUpdateTooLarge
 from moto.dynamodb.models import DynamoDBBackend
@@ -24,6 +23,7 @@ from moto.dynamodb.models.table import StreamShard, Table
 from moto.scheduler.models import EventBridgeSchedulerBackend
 from moto.sns.models import Subscription
 from moto.sqs.models import Message, SQSBackend
+from werkzeug.exceptions import HTTPException
 
 MOTO_LOCK = threading.RLock()
 """Held for every call to moto, in-process or over HTTP: its conditional writes are not safe between threads."""

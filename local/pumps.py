@@ -35,7 +35,7 @@ class Waiting(NamedTuple):
     id: str
     body: str
     at: datetime
-    count: int
+    receives: int
 
 
 @dataclass
@@ -222,5 +222,5 @@ def _failed(outcome: Outcome, source: Source, ids: list[str]) -> set[str]:
         return set(ids)
     if not source.partial or not isinstance(outcome.value, dict):
         return set()
-    named = {(failure or {}).get("itemIdentifier") for failure in outcome.value.get("batchItemFailures") or []}
+    named = {str((failure or {}).get("itemIdentifier")) for failure in outcome.value.get("batchItemFailures") or []}
     return named if named <= set(ids) else set(ids)

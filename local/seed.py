@@ -38,7 +38,7 @@ def key_of(workspace_id: str, mode: str, secret: str, created_at: str, scopes: t
 def profile_of(
     deps: Deps, world: World, networks_url: str, workspace_id: str, platform: str, profile_id: str | None = None
 ) -> Profile:
-    """Connect `prof_<platform>` (or `profile_id`) with the account that its stand-in offers, through the publisher's own `verify`."""
+    """Connect `prof_<platform>` (or `profile_id`) with the account that its stand-in offers."""
     now = deps.clock.now()
     profile_id = profile_id or f"prof_{platform}"
     offered: dict[str, Any] = world.networks[platform].credentials_for(profile_id)

@@ -50,10 +50,12 @@ class LocalApp:
         if request.path.rstrip("/") in ("/ledger", "/faults") or request.path.startswith("/media/"):
             return control(self.world, request) or answer_json(404, {"detail": "not found"})
         if (request.content_length or 0) > MOST_BODY:
-            request.stream.exhaust()
+            while request.stream.read(65536):
+                pass
             return answer_json(413, {"message": "Request Too Long"})
         path = request.path + (f"?{request.query_string.decode()}" if request.query_string else "")
-        got = self.stack.request(request.method, path, dict(request.headers), request.get_data().decode("utf-8", "surrogateescape"))
+        body = request.get_data().decode("utf-8", "surrogateescape")
+        got = self.stack.request(request.method, path, dict(request.headers), body)
         return Response(got.body, got.status, dict(got.headers))
 
     def _local(self, request: Request) -> Response:

@@ -22,7 +22,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
             message = Message.parse(record["body"])
             done = deliver(deps, message, time_left(context))
             log.info("delivery", extra={"post_id": message.post_id, "profile_id": message.profile_id, "done": done})
-        except Exception as error:  # noqa: BLE001 - the message goes back to the queue, and to its DLQ in the end
+        except Exception as error:
             log.exception("delivery failed", extra={"message_id": record["messageId"], "reason": type(error).__name__})
             failures.append({"itemIdentifier": record["messageId"]})
     return {"batchItemFailures": failures}

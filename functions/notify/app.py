@@ -22,7 +22,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
             continue
         try:
             announce(deps, from_image(image))
-        except Exception as error:  # noqa: BLE001 - the stream repeats from this record on
+        except Exception as error:
             log.exception("not announced", extra={"post_id": image["id"]["S"], "reason": type(error).__name__})
             return {"batchItemFailures": [{"itemIdentifier": record["dynamodb"]["SequenceNumber"]}]}
     return {"batchItemFailures": []}

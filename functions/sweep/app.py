@@ -21,11 +21,12 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         "_aws": {
             "Timestamp": int(deps.clock.now().timestamp() * 1000),
             "CloudWatchMetrics": [{
-                "Namespace": "Dateline", "Dimensions": [[]],
+                "Namespace": "Dateline", "Dimensions": [["service"]],
                 "Metrics": [{"Name": "OverduePostSeconds", "Unit": "Seconds"}, {"Name": "SweepFailures", "Unit": "Count"}],
             }],
         },
-        "OverduePostSeconds": swept.overdue_seconds, "SweepFailures": swept.failed,
+        "service": deps.settings.service, "OverduePostSeconds": swept.overdue_seconds, "SweepFailures": swept.failed,
     }
-    print(json.dumps(metric))  # noqa: T201 - embedded metric format is read from standard output
+    if deps.settings.metrics:
+        print(json.dumps(metric))  # noqa: T201 - embedded metric format is read from standard output
     return swept._asdict()

@@ -23,7 +23,7 @@ Phase = Literal["auth", "read", "prepare", "publish", "delete"]
 
 FAULTS = ("rate_limit", "server_error", "slow", "reject", "expired_token", "lost_answer")
 MOST_SECONDS = 10.0
-"""The longest a slow stand-in works. The local settling time is longer than what is left of it after the caller gave up."""
+"""The longest a slow stand-in works. The local settling time is longer than what is left of it when the caller gives up."""
 
 
 class Route(NamedTuple):
@@ -76,7 +76,9 @@ class Entry:
         }
 
 
-def answer(status: int, body: Any = None, headers: Mapping[str, str] | None = None, content_type: str = "application/json") -> Response:
+def answer(
+    status: int, body: Any = None, headers: Mapping[str, str] | None = None, content_type: str = "application/json"
+) -> Response:
     """A JSON answer (or bytes/str as they are)."""
     payload = body if isinstance(body, bytes | str) else json.dumps(body if body is not None else {})
     return Response(payload, status=status, headers=dict(headers or {}), content_type=content_type)
@@ -99,6 +101,10 @@ class Network:
     def now(self) -> datetime:
         """Aware UTC, from the world's clock."""
         return self.world.now()
+
+    def credentials_for(self, profile_id: str) -> dict[str, Any]:
+        """What a profile is seeded with: `server` (a path), `accountId`, `credentials`, perhaps `settings` and `expiresIn`."""
+        raise NotImplementedError
 
     def authenticate(self, request: Request, groups: Mapping[str, str]) -> Response | None:
         """None when the request's token is good, else the network's own answer. Called for every phase but `auth`."""
@@ -149,6 +155,7 @@ class World:
 
     def plan(self, request: Request) -> Plan:
         """Say how `request` (path: `/<platform>/…`) is served, using up a fault if one waits for it."""
+        request.environ.setdefault("stand_in.arrived", self.now())
         prefix, _, rest = request.path.lstrip("/").partition("/")
         network = self.networks.get(prefix)
         if network is None:

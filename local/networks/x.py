@@ -125,7 +125,7 @@ class XNetwork(Network):
         """What to connect `profile_id` with, a new user if it is not known yet. `server` is a path below the stand-ins' host."""
         account = self._account(profile_id)
         return {
-            "server": "/x", "accountId": account.id,
+            "server": "/x", "accountId": account.id, "expiresIn": int(TOKEN_LIFE.total_seconds()),
             "credentials": {
                 "accessToken": list(account.access)[-1] if account.access else self._new_access(account),
                 "refreshToken": account.refresh, "clientId": CLIENT_ID, "clientSecret": CLIENT_SECRET,

@@ -1,8 +1,8 @@
 """The one way out: to the networks, and to customers' media. Never retries, never follows a redirect to a network.
 
-Each exchange has one deadline of its own, since the time-outs of `requests` count per read: a watchdog cuts the connection, however
-slowly the other side drips. Addresses are checked after name resolution, at the moment of connecting, so that no name can point
-into the private network. Exceptions never hold a URL: Telegram's token is in it.
+Each exchange has one deadline of its own, since the time-outs of `requests` count per read: a watchdog cuts the connection,
+however slowly the other side drips. Addresses are checked after name resolution, at the moment of connecting, so that no
+name can point into the private network. Exceptions never hold a URL: Telegram's token is in it.
 """
 
 from __future__ import annotations
@@ -19,9 +19,8 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import NewConnectionError
+from urllib3.exceptions import NewConnectionError, ReadTimeoutError
 from urllib3.exceptions import ProtocolError as TransportError
-from urllib3.exceptions import ReadTimeoutError
 
 from .domain.content import Media
 from .domain.errors import Problem
@@ -147,7 +146,7 @@ class Requests:
     ) -> Answer:
         """One exchange within the deadline. Raises `NotSent` or `AnswerLost`, never with the URL in it.
 
-        Each call has a connection of its own: a kept one that the server has closed meanwhile could not be told from a lost answer.
+        Each call has a connection of its own: a kept one that the server has closed could not be told from a lost answer.
         """
         return self._exchange(
             method, url, MOST_ANSWER_BYTES,
@@ -155,12 +154,13 @@ class Requests:
         )
 
     def _exchange(self, method: str, url: str, most: int, **how: Any) -> Answer:
-        _watch.sockets = opened = []
+        opened: list[socket.socket] = []
+        _watch.sockets = opened
         cut = threading.Event()
 
         def give_up() -> None:
             cut.set()
-            for sock in list(opened):
+            for sock in opened:
                 try:
                     sock.shutdown(socket.SHUT_RDWR)
                 except OSError:

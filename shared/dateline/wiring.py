@@ -75,6 +75,8 @@ class Settings:
         self.publish_arn = env.get("DATELINE_PUBLISH_FUNCTION_ARN", "")
         self.scheduler_role = env.get("DATELINE_SCHEDULER_ROLE_ARN", "")
         self.scheduler_dlq = env.get("DATELINE_SCHEDULER_DLQ_ARN", "")
+        self.service = env.get("POWERTOOLS_SERVICE_NAME", "dateline")
+        self.metrics = env.get("POWERTOOLS_METRICS_DISABLED", "").lower() not in ("1", "true")
         self.max_horizon_days = int(_number("DATELINE_MAX_HORIZON_DAYS", 365)) or None
         self.cors_origins = [o.strip() for o in env.get("DATELINE_CORS_ORIGINS", "").split(",") if o.strip()]
         self.auth_cache = _number("DATELINE_AUTH_CACHE_SECONDS", 60)

@@ -294,7 +294,7 @@ def test_only_the_messages_named_as_failed_stay(stack: Stack, marks: Any) -> Non
 
     marks.do["deliver"] = answer
     stack.pump_queue()
-    assert [(message.body, message.count) for message in stack.peek("work")] == [("bad", 1)]
+    assert [(message.body, message.receives) for message in stack.peek("work")] == [("bad", 1)]
 
 
 def test_an_answer_that_names_an_unknown_message_fails_the_whole_batch(stack: Stack, marks: Any) -> None:
@@ -596,7 +596,7 @@ def test_a_crash_leaves_the_message_and_what_was_written_before_it(stack: Stack,
     stack.on_external_call = None
     items = boto3.client("dynamodb").scan(TableName="dateline-local-Posts")["Items"]
     assert items == [{"id": {"S": "first"}}]
-    assert [message.count for message in stack.peek("work")] == [1]
+    assert [message.receives for message in stack.peek("work")] == [1]
     assert stack.failures[-1].crashed
 
 

@@ -90,7 +90,8 @@ def list_posts(request: Request) -> Answer:
     statuses = [s for value in request.query.get("status", []) for s in value.split(",") if s]
     for status in statuses:
         if status not in STATUSES:
-            raise Problem("invalid_request", f"There is no status {status!r}; there are: {', '.join(STATUSES)}.", pointer="/status")
+            detail = f"There is no status {status!r}; there are: {', '.join(STATUSES)}."
+            raise Problem("invalid_request", detail, pointer="/status")
     order = request.one("order", "desc")
     if order not in ("asc", "desc"):
         raise Problem("invalid_request", f"order is asc or desc, not {order!r}.", pointer="/order")

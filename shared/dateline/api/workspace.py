@@ -87,7 +87,8 @@ def create_key(request: Request) -> Answer:
 
     status, answer, replayed = once.answer_once(request, body, do)
     headers = {"Idempotency-Replayed": "true"} if replayed else {}
-    warnings = [{"code": "secret_shown_once", "detail": "The secret was in the first answer and is not kept."}] if replayed else []
+    said = {"code": "secret_shown_once", "detail": "The secret was in the first answer and is not kept."}
+    warnings = [said] if replayed else []
     return Answer(status, {**answer, "secret": minted[0] if minted else None, "warnings": warnings}, headers)
 
 

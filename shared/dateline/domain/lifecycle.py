@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
 
 from . import retry
 from .errors import Problem
@@ -278,7 +277,7 @@ def reopen(post: Post, target: Target, now: datetime) -> None:
 def settle(
     post: Post, target: Target, outcome: str, remote: RemoteSegment | None, now: datetime, *, of_segments: int
 ) -> None:
-    """A person says what became of an unconfirmed target. A thread goes on at the next segment once one is settled as published."""
+    """A person says what became of an unconfirmed target. A thread can go on at the next segment once one is published."""
     if target.status != "unconfirmed":
         raise illegal(post, outcome, f"Only an unconfirmed target can be resolved; this one is {target.status}.")
     if outcome == "not_published":

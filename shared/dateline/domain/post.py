@@ -50,7 +50,8 @@ class Attempt:
 
     def stored(self) -> list[Any]:
         """The compact form inside the item."""
-        return [self.number, _out(self.started_at), _out(self.armed_at), _out(self.ended_at), self.outcome, self.code, self.detail]
+        times = [_out(self.started_at), _out(self.armed_at), _out(self.ended_at)]
+        return [self.number, *times, self.outcome, self.code, self.detail]
 
     @classmethod
     def restored(cls, row: list[Any]) -> Attempt:

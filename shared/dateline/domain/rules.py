@@ -30,7 +30,7 @@ class Violation(NamedTuple):
 
 
 class TextLimit(NamedTuple):
-    """At most `limit` of `unit` in one text, as `count(text, settings)` counts them.
+    """At most `limit` of `unit` in one text, as `measure(text, settings)` counts them.
 
     `setting` names the entry of a profile's settings that overrides `limit` (an instance's own figure); `how` tells a
     person how the count is made; `rule` is the last part of the rule's id.
@@ -39,7 +39,7 @@ class TextLimit(NamedTuple):
 
     limit: int
     unit: str
-    count: Callable[[str, Mapping[str, Any]], int]
+    measure: Callable[[str, Mapping[str, Any]], int]
     how: str
     setting: str | None = None
     rule: str = "text.too_long"
@@ -125,15 +125,14 @@ def _check_text(rules: Rules, index: int, segment: Segment, settings: Mapping[st
         if text_limit.with_media and not segment.media:
             continue
         limit = int(settings.get(text_limit.setting, text_limit.limit)) if text_limit.setting else text_limit.limit
-        measured = text_limit.count(segment.text, settings)
+        measured = text_limit.measure(segment.text, settings)
         if measured > limit:
             detail = f"{rules.name} takes at most {limit:,} {text_limit.unit}; this text has {measured:,} ({text_limit.how})."
             rule = f"{rules.platform}.{text_limit.rule}"
             found.append(Violation(rule, index, "text", detail, limit, measured, text_limit.unit))
     if not segment.text.strip() and not segment.media:
-        found.append(
-            Violation(f"{rules.platform}.content.empty", index, "text", f"{rules.name} needs text or media; this post has neither.")
-        )
+        detail = f"{rules.name} needs text or media; this post has neither."
+        found.append(Violation(f"{rules.platform}.content.empty", index, "text", detail))
     return found
 
 
@@ -149,10 +148,10 @@ def _check_media(rules: Rules, index: int, segment: Segment, settings: Mapping[s
             continue
         counts[item.type] = counts.get(item.type, 0) + 1
         if rules.alt_text is not None and len(item.alt_text) > rules.alt_text:
-            detail = f"{rules.name} takes at most {rules.alt_text:,} characters of alternative text; this one has {len(item.alt_text):,}."
-            found.append(
-                Violation(f"{name}.alt_text.too_long", index, f"media/{place}", detail, rules.alt_text, len(item.alt_text), "characters")
-            )
+            size = len(item.alt_text)
+            detail = f"{rules.name} takes at most {rules.alt_text:,} characters of alternative text; this one has {size:,}."
+            rule = f"{name}.alt_text.too_long"
+            found.append(Violation(rule, index, f"media/{place}", detail, rules.alt_text, size, "characters"))
     for kind, count in counts.items():
         limit = rules.media[kind]
         most = int(settings.get(limit.setting, limit.most)) if limit.setting else limit.most
@@ -180,7 +179,7 @@ def _check_options(rules: Rules, options: Mapping[str, Any]) -> list[Violation]:
     """The part of JSON schema the tables use: known names, type, enum, maxLength, maxItems. Kept small on purpose: a
     full validator would cost more cold start than every rule together."""
     found = []
-    schema = rules.options.get("properties", {})
+    schema: Mapping[str, Any] = rules.options.get("properties", {})
     for name, value in options.items():
         field = f"options/{name}"
         if name not in schema:
@@ -188,7 +187,8 @@ def _check_options(rules: Rules, options: Mapping[str, Any]) -> list[Violation]:
             detail = f"{rules.name} has no option {name!r}; it has: {known}."
             found.append(Violation(f"{rules.platform}.option.unknown", 0, field, detail))
             continue
-        wanted = schema[name]
+        wanted: Mapping[str, Any] = schema[name]
+        size = len(value) if isinstance(value, str | list | tuple) else 0
         kinds = _JSON_TYPES.get(wanted.get("type", ""), (object,))
         if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds and object not in kinds):
             detail = f"{rules.name}'s option {name} is a {wanted['type']}."
@@ -196,10 +196,10 @@ def _check_options(rules: Rules, options: Mapping[str, Any]) -> list[Violation]:
         elif "enum" in wanted and value not in wanted["enum"]:
             detail = f"{rules.name}'s option {name} is one of: {', '.join(map(str, wanted['enum']))}."
             found.append(Violation(f"{rules.platform}.option.invalid", 0, field, detail))
-        elif "maxLength" in wanted and len(value) > wanted["maxLength"]:
+        elif "maxLength" in wanted and size > wanted["maxLength"]:
             detail = f"{rules.name}'s option {name} has at most {wanted['maxLength']} characters."
-            found.append(Violation(f"{rules.platform}.option.invalid", 0, field, detail, wanted["maxLength"], len(value), "characters"))
-        elif "maxItems" in wanted and len(value) > wanted["maxItems"]:
+            found.append(Violation(f"{rules.platform}.option.invalid", 0, field, detail, wanted["maxLength"], size, "characters"))
+        elif "maxItems" in wanted and size > wanted["maxItems"]:
             detail = f"{rules.name}'s option {name} has at most {wanted['maxItems']} entries."
-            found.append(Violation(f"{rules.platform}.option.invalid", 0, field, detail, wanted["maxItems"], len(value), "entries"))
+            found.append(Violation(f"{rules.platform}.option.invalid", 0, field, detail, wanted["maxItems"], size, "entries"))
     return found

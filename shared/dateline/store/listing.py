@@ -120,7 +120,7 @@ def _by_time(partition: str, wanted: Filter, limit: int, after: tuple[str, str] 
             page_size=limit if condition is None else PAGE_READ, limit=limit - len(found) if condition is None else None,
         )
         page_iter = result.page_iter
-        rows = next(page_iter, {}).get("Items", [])
+        rows: list[Any] = next(page_iter, {"Items": []})["Items"]
         for row in rows:
             found.append(from_row(PostRow.from_raw_data(row)))
             if len(found) == limit:

@@ -73,7 +73,8 @@ def to_row(post: Post, *, quiet: bool) -> PostRow:
         due_shard=due_shard(post.id) if post.due_at else None, due_at=sortable(post.due_at) if post.due_at else None,
         revision=post.revision, sequence=post.sequence, since=post.since, version=post.version, write=post.write,
         profile_ids=set(post.targets) or None, platforms={t.platform for t in post.targets.values()} or None,
-        late_at=None if late_at is None else late_at.timestamp(), labels=set(post.labels) or None, quiet=True if quiet else None, body=body,
+        late_at=None if late_at is None else late_at.timestamp(), labels=set(post.labels) or None,
+        quiet=True if quiet else None, body=body,
     )
 
 
@@ -173,7 +174,7 @@ class Posts:
             reasons = [r.code if r else None for r in getattr(error, "cancellation_reasons", ())][deletes:]
             if once is not None and len(reasons) > 1 and reasons[1] == "ConditionalCheckFailed":
                 raise Replayed from error
-            if reasons and reasons[0] == "ConditionalCheckFailed" or "TransactionConflict" in reasons:
+            if (reasons and reasons[0] == "ConditionalCheckFailed") or "TransactionConflict" in reasons:
                 raise Conflict from error
         raise StoreUnavailable(str(error.cause_response_code)) from error
 

@@ -219,10 +219,10 @@ def connect(session: botocore.session.Session, region: str, names: Mapping[str, 
     config = Config(
         parameter_validation=False, connect_timeout=1, read_timeout=4, retries={"total_max_attempts": 4, "mode": "standard"}
     )
-    connection._client = session.create_client("dynamodb", region, config=config)  # type: ignore[assignment]
+    connection._client = session.create_client("dynamodb", region, config=config)
     for key, model in MODELS.items():
         if key in names:
-            meta: Any = model.Meta  # type: ignore[attr-defined]
+            meta: Any = model.Meta
             meta.table_name = names[key]
             model._connection = None
             table = model._get_connection()

@@ -212,7 +212,11 @@ class Work:
         delivery.armed_at, delivery.uncertain = target.armed_at, target.uncertain
 
     def _checkpoint(self, delivery: Delivery, values: dict[str, Any]) -> None:
-        self.write(lambda post, target: (target.checkpoint.update(values), lifecycle.conclude(post, self.deps.clock.now())))
+        def merge(post: Post, target: Target) -> None:
+            target.checkpoint.update(values)
+            lifecycle.conclude(post, self.deps.clock.now())
+
+        self.write(merge)
         delivery.checkpoint.update(values)
 
     def _work(self, delivery: Delivery) -> str:
@@ -228,11 +232,20 @@ class Work:
             if self.target.armed != segment:
                 if self.time_left() < RESERVE:
                     return self._come_back_soon()
-                now = self.deps.clock.now()
-                self.write(lambda post, target, s=segment, at=now: (lifecycle.arm(target, s, at), lifecycle.conclude(post, at)))  # type: ignore[misc]
-                self._refresh_view(delivery)
+                self._arm(delivery, segment)
             self._save(delivery, self.publisher.publish(delivery, segment))
         return self.target.status
+
+    def _arm(self, delivery: Delivery, segment: int) -> None:
+        """Record durably that the irreversible call is about to be made; under the claim."""
+        now = self.deps.clock.now()
+
+        def arm(post: Post, target: Target) -> None:
+            lifecycle.arm(target, segment, now)
+            lifecycle.conclude(post, now)
+
+        self.write(arm)
+        self._refresh_view(delivery)
 
     def _come_back_soon(self) -> str:
         now = self.deps.clock.now()

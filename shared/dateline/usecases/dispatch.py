@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("dateline")
 
 NEAR = 60.0
-"""A post due within the lead plus so many seconds gets no entry (they fire to the minute): its messages are sent at once, delayed."""
+"""A post due within the lead plus so many seconds gets no entry (those fire to the minute): its messages go out at once."""
 
 
 def arrange(deps: Deps, post: Post, *, replace: bool = False) -> None:

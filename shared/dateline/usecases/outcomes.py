@@ -89,7 +89,11 @@ def _roll_back(work: Work, delivery: Delivery) -> str:
             work.publisher.delete(delivery, remote.id)
         except Outcome as outcome:
             return f"Not every published segment could be taken down again ({outcome.code})."
-        work.write(lambda post, target: (target.remotes.pop(), lifecycle.conclude(post, work.deps.clock.now())))
+        def forget(post: Post, target: Target) -> None:
+            target.remotes.pop()
+            lifecycle.conclude(post, work.deps.clock.now())
+
+        work.write(forget)
     return "The segments that were out have been taken down again."
 
 
@@ -136,7 +140,12 @@ def _not_ready(work: Work, outcome: NotReady) -> str:
 def _unknown(work: Work, delivery: Delivery) -> str:
     """The irreversible call had no clear answer: look at once, and again later."""
     now = work.deps.clock.now()
-    work.write(lambda post, target: (lifecycle.call_ended(target, now), lifecycle.conclude(post, now)))
+
+    def ended(post: Post, target: Target) -> None:
+        lifecycle.call_ended(target, now)
+        lifecycle.conclude(post, now)
+
+    work.write(ended)
     work.step = "resolve"
     delivery.uncertain = True
     try:
@@ -305,7 +314,10 @@ def save_message(deps: Deps, message: Message) -> str:
 
 
 def fresh_credentials(deps: Deps, profile: Profile, publisher: Publisher) -> dict[str, str]:
-    """The profile's credentials, refreshed if they lapse within a minute. Raises `TokenRefused`, `Retry`, `SecretsUnavailable`."""
+    """The profile's credentials, refreshed if they lapse within a minute.
+
+    Raises `TokenRefused`, `Retry`, `SecretsUnavailable`.
+    """
     credentials = deps.secrets.open(profile.workspace_id, profile.id, profile.secret)
     expires = profile.token_expires_at
     if expires is None or (expires - deps.clock.now()).total_seconds() > EXPIRES_SOON:

@@ -1,7 +1,7 @@
 """The guarantee behind every fast path. Once a minute: whatever is past its deadline is looked at, and moved on or ended.
 
-A post without a schedule entry, a message that was lost or died in the dead-letter queue, a worker that never came back, an event that
-was never announced: each leaves its post in the `due` index with a deadline that passes.
+A post without a schedule entry, a message that was lost or died in the dead-letter queue, a worker that never came back, an
+event that was never announced: each leaves its post in the `due` index with a deadline that passes.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def sweep(deps: Deps, time_left: Callable[[], float]) -> Swept:
             if post.status not in lifecycle.RESTING:
                 overdue = max(overdue, (now - post.due_at).total_seconds())
             visit(deps, post, now)
-        except Exception as error:  # noqa: BLE001 - one bad post must not stop the sweep; it is logged, and due next minute again
+        except Exception as error:
             failed += 1
             log.exception("a post could not be swept", extra={"post_id": post_id, "reason": type(error).__name__})
     return Swept(seen, failed, overdue)
@@ -65,9 +65,8 @@ def visit(deps: Deps, post: Post, now: datetime) -> str:
 
     def move(current: Post) -> None:
         nudged.clear()
-        for target in list(current.targets.values()):
-            if lifecycle.overdue(target, now) and lifecycle.nudge(current, target, now):
-                nudged.append(target.profile_id)
+        overdue = [target for target in current.targets.values() if lifecycle.overdue(target, now)]
+        nudged.extend(target.profile_id for target in overdue if lifecycle.nudge(current, target, now))
         lifecycle.conclude(current, now)
 
     post = deps.posts.change(post, move)

@@ -169,7 +169,7 @@ def _apply(
         wish = wish._replace(text=changes.get("text"), media=changes.get("media", ()))
     elif changes.get("text") is not None or changes.get("media"):
         wish = wish._replace(thread=changes.get("thread"))
-    stage = to or ("scheduled" if "scheduled_for" in changes and changes["scheduled_for"] else post.stage)
+    stage = to or ("scheduled" if changes.get("scheduled_for") else post.stage)
     if stage == "publish":
         wish = wish._replace(publish_now=True)
     elif stage == "queued":
@@ -236,7 +236,8 @@ def publish(deps: Deps, actor: Actor, post: Post, *, once: Claimed | None = None
     if post.status in ("queued", "publishing"):
         return post
     if post.status not in lifecycle.EDITABLE:
-        raise lifecycle.illegal(post, "publishing", f"The post is {post.status}: only a draft or scheduled post can be published.")
+        detail = f"The post is {post.status}: only a draft or a scheduled post can be published."
+        raise lifecycle.illegal(post, "publishing", detail)
     return edit(deps, actor, post, {}, "publish", once=once, if_match=if_match).post
 
 
