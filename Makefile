@@ -20,7 +20,7 @@ RUN := PYTHONPATH=shared:. .venv/bin/python
 SAM := SAM_CLI_TELEMETRY=0 .cache/sam/bin/sam
 UV  := .venv/bin/uv --quiet
 
-.PHONY: help setup run listen test lint types openapi openapi-check bench simulate template build deploy check lock clean
+.PHONY: help setup run admin listen test lint types openapi openapi-check bench simulate template build deploy check lock clean
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -29,6 +29,9 @@ setup: $(READY) ## Set up .venv (every other target does it when needed)
 
 run: $(READY) ## The whole stack on this machine (PORT=8787)
 	@$(RUN) -m local $(ARGS)
+
+admin: $(READY) ## Workspaces and keys of a deployed stack (ARGS="create-workspace --name Acme")
+	@$(RUN) -m dateline.admin $(ARGS)
 
 listen: $(READY) ## Print every event of the running local stack
 	@$(RUN) -m local.listen $(ARGS)

@@ -68,6 +68,12 @@ class Calls:
         finally:
             self._current.reset(token)
 
+    @property
+    def running(self) -> str | None:
+        """The name of the function whose handler is making this call."""
+        current = self._current.get()
+        return current.function if current is not None else None
+
     @contextmanager
     def counting(self) -> Iterator[Counter[tuple[str, str]]]:
         """Collects (service, operation) of the handlers' calls made inside."""

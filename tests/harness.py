@@ -19,6 +19,7 @@ from local.networks import World, build_world
 from local.seed import LIVE_KEY, key_of, profile_of, seed
 from local.stack import Answer, Stack
 from tests.contract.inprocess import InProcessHttp
+from tools.check_template import Grants
 
 START = datetime(2027, 6, 15, 9, 0, tzinfo=UTC)
 NETWORKS_URL = "http://127.0.0.1:8788"
@@ -69,12 +70,23 @@ class Dateline:
     def __enter__(self) -> Dateline:
         self.stack.start()
         self._wire()
+        self.refused: set[tuple[str, str, str]] = set()
+        self.grants = Grants(self.stack.template)
+        self.stack.watch.tap = self._check_permission
         self.deps = wiring.deps()
         seed(self.deps, self.world, NETWORKS_URL)
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self.stack.close()
+        if kind is None:
+            assert not self.refused, f"the template's roles would refuse: {sorted(self.refused)}"
+
+    def _check_permission(self, service: str, operation: str, params: Mapping[str, Any], _answer: Mapping[str, Any]) -> None:
+        """moto allows everything; what a function's role in the template does not allow is noted, and fails the test."""
+        name = self.stack.watch.running or ""
+        arn = self.stack.functions[name].arn
+        self.refused |= {(name, need.action, need.resource) for need in self.grants.refused(arn, service, operation, params)}
 
     def api(
         self, method: str, path: str, body: Any = None, *, key: str | None = LIVE_KEY, headers: Mapping[str, str] | None = None

@@ -67,7 +67,9 @@ class Api:
             raise Problem("not_found", f"There is nothing at {method} {path[:200]}; see /docs.")
         if route.scope is not None:
             require(actor, route.scope)
-        return route.handle(Request(self._deps, actor, method, path, headers, query_of(event), event), **groups)
+        request = Request(self._deps, actor, method, path, headers, query_of(event), event)
+        request.known(*route.query)
+        return route.handle(request, **groups)
 
     def _find(self, method: str, path: str) -> tuple[Route | None, dict[str, str], list[str]]:
         allowed = []

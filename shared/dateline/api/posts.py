@@ -86,7 +86,6 @@ def list_posts(request: Request) -> Answer:
     """GET /v1/posts."""
     from ..store.listing import Filter, page
 
-    request.known("status", "platform", "profileId", "label", "from", "to", "order", "limit", "cursor")
     statuses = [s for value in request.query.get("status", []) for s in value.split(",") if s]
     for status in statuses:
         if status not in STATUSES:
@@ -116,13 +115,11 @@ def _moment(request: Request, name: str) -> Any:
 
 def get(request: Request, post_id: str) -> Answer:
     """GET /v1/posts/{id}."""
-    request.known()
     return _answer(200, write.find(request.deps, request.actor, post_id))
 
 
 def events(request: Request, post_id: str) -> Answer:
     """GET /v1/posts/{id}/events."""
-    request.known("limit", "cursor")
     post = write.find(request.deps, request.actor, post_id)
     found = request.deps.events.of_post(post.partition, post.id)
     return _slice(request, [{k: v for k, v in e.items() if k != "position"} for e in found])
@@ -130,7 +127,6 @@ def events(request: Request, post_id: str) -> Answer:
 
 def attempts(request: Request, post_id: str) -> Answer:
     """GET /v1/posts/{id}/attempts."""
-    request.known("limit", "cursor")
     post = write.find(request.deps, request.actor, post_id)
     found = [(a.started_at, attempt_view(target, a)) for target in post.targets.values() for a in target.attempts]
     return _slice(request, [view for _, view in sorted(found, key=lambda pair: pair[0])])

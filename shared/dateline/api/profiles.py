@@ -38,7 +38,6 @@ def list_profiles(request: Request) -> Answer:
     from ..platforms import registry
     from ..store.listing import decode_cursor, encode_cursor
 
-    request.known("platform", "limit", "cursor")
     platform, cursor = request.one("platform"), request.one("cursor")
     if platform is not None and platform not in registry.names():
         raise Problem("invalid_request", f"There is no platform {platform!r}.", pointer="/platform")
@@ -53,7 +52,6 @@ _ANY_TIME = "1970-01-01T00:00:00.000Z"
 
 def get(request: Request, profile_id: str) -> Answer:
     """GET /v1/profiles/{id}."""
-    request.known()
     return Answer(200, profile_view(find(request, profile_id)))
 
 
@@ -176,7 +174,6 @@ def delete(request: Request, profile_id: str) -> Answer:
     from ..domain.lifecycle import EDITABLE
     from ..usecases import write
 
-    request.known("cancelPending")
     profile = find(request, profile_id)
     deps = request.deps
     asked = request.one("cancelPending", "false")
@@ -201,7 +198,6 @@ def delete(request: Request, profile_id: str) -> Answer:
 
 def health(request: Request, profile_id: str) -> Answer:
     """GET /v1/profiles/{id}/health: what is known of the token, without asking the network."""
-    request.known()
     profile = find(request, profile_id)
     return Answer(200, {
         "profileId": profile.id, "status": profile.status, "error": profile.error,
@@ -213,7 +209,6 @@ def list_platforms(request: Request) -> Answer:
     """GET /v1/platforms."""
     from ..platforms import registry
 
-    request.known()
     return Answer(200, {"data": [platform_view(name) for name in registry.names()], "nextCursor": None})
 
 
@@ -221,7 +216,6 @@ def get_platform(request: Request, name: str) -> Answer:
     """GET /v1/platforms/{name}."""
     from ..platforms import registry
 
-    request.known()
     if name not in registry.names():
         raise Problem("not_found", f"There is no platform {name!r}; there are: {', '.join(registry.names())}.")
     return Answer(200, platform_view(name))

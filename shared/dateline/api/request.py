@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
@@ -14,6 +15,9 @@ from ..wiring import Deps
 
 MOST_BODY_BYTES = 1_000_000
 """A JSON body (contract: 1 MB)."""
+
+MOST_DEPTH = 32
+"""Objects and lists inside one another. A post needs seven; what is stored must be readable again at any depth of our own stack."""
 
 
 class Request(NamedTuple):
@@ -49,7 +53,7 @@ class Request(NamedTuple):
     def limit(self) -> int:
         """`limit`, 1 to 100, 50 if not given."""
         raw = self.one("limit", "50") or ""
-        if not raw.isascii() or not raw.isdigit() or not 1 <= int(raw[:6]) <= 100:
+        if not (raw.isascii() and raw.isdigit() and len(raw) <= 3 and 1 <= int(raw) <= 100):
             raise Problem("invalid_request", f"limit is a whole number from 1 to 100, not {raw[:20]!r}.", pointer="/limit")
         return int(raw)
 
@@ -68,7 +72,7 @@ class Request(NamedTuple):
         if raw is None or raw.strip() == "*":
             return None
         value = raw.strip().removeprefix("W/").strip('"')
-        if not value.isdigit():
+        if not (value.isascii() and value.isdigit() and len(value) <= 12):
             raise Problem("invalid_request", 'If-Match is the ETag of the post as it was read, such as "3".', pointer="/if-match")
         return int(value)
 
@@ -98,7 +102,7 @@ def raw_body(event: Mapping[str, Any], most: int) -> bytes:
     """The body's bytes. Raises `Problem` too_large above `most`."""
     body = event.get("body") or ""
     if len(body) > 2 * most:
-        raise Problem("too_large", f"A body has at most {most:,} bytes here.")
+        raise Problem("too_large", f"A body has at most {most:,} bytes here.", extra={"limit": most})
     try:
         data = base64.b64decode(body) if event.get("isBase64Encoded") else body.encode("utf-8", "surrogatepass")
     except ValueError as error:
@@ -117,19 +121,50 @@ def read_json(event: Mapping[str, Any], headers: Mapping[str, str]) -> dict[str,
     if not data.strip():
         return {}
     try:
-        value = json.loads(data.decode("utf-8"), parse_constant=_no_constant)
-        json.dumps(value, ensure_ascii=False).encode("utf-8")
+        value = json.loads(data.decode("utf-8"))
     except RecursionError:
-        raise Problem("invalid_request", "The JSON is nested too deeply.") from None
+        raise _too_deep() from None
     except UnicodeError:
         raise Problem("invalid_request", "The body is not valid UTF-8 text.") from None
     except ValueError as error:
         where = f" (line {error.lineno}, column {error.colno})" if isinstance(error, json.JSONDecodeError) else ""
         raise Problem("invalid_request", f"The body is not valid JSON{where}.") from None
     if not isinstance(value, dict):
-        raise Problem("invalid_request", "The body must be a JSON object.")
+        raise Problem("invalid_request", "The body must be a JSON object.", pointer="")
+    _refuse_unstorable(value)
     return value
 
 
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON")
+def _refuse_unstorable(body: dict[str, Any]) -> None:
+    """Refuse what Python reads as JSON and nobody else does (NaN, half a surrogate pair), and nesting without end."""
+    found: list[tuple[Any, str, int]] = [(body, "", 1)]
+    while found:
+        value, pointer, depth = found.pop()
+        if isinstance(value, str):
+            _refuse_surrogates(value, pointer)
+        elif isinstance(value, float) and not isfinite(value):
+            raise Problem("invalid_request", f"{pointer[1:]}: NaN and infinite numbers are not JSON.", pointer=pointer)
+        elif isinstance(value, dict | list):
+            if depth > MOST_DEPTH:
+                raise _too_deep()
+            for name, member in value.items() if isinstance(value, dict) else enumerate(value):
+                if isinstance(name, str):
+                    _refuse_surrogates(name, pointer)
+                found.append((member, f"{pointer}/{pointed(str(name))}", depth + 1))
+
+
+def _refuse_surrogates(text: str, pointer: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        detail = f"{pointer[1:] or 'A name'} holds half of a surrogate pair (\\ud800 to \\udfff): it is no character."
+        raise Problem("invalid_request", detail, pointer=pointer) from None
+
+
+def _too_deep() -> Problem:
+    return Problem("invalid_request", f"The JSON is nested too deeply: at most {MOST_DEPTH} levels are read.")
+
+
+def pointed(name: str) -> str:
+    """A member's name as a part of a JSON pointer (RFC 6901)."""
+    return name.replace("~", "~0").replace("/", "~1")

@@ -20,7 +20,6 @@ def get(request: Request) -> Answer:
     """GET /v1/workspace."""
     from datetime import timedelta
 
-    request.known()
     settings = request.deps.workspaces.settings(request.actor.workspace_id)
     lateness = float(settings.get("max_lateness", DEFAULT_MAX_LATENESS))
     return Answer(200, {
@@ -45,7 +44,6 @@ def key_view(key: ApiKey) -> dict[str, Any]:
 
 def list_keys(request: Request) -> Answer:
     """GET /v1/keys."""
-    request.known()
     keys = [key for key in request.deps.workspaces.keys(request.actor.workspace_id) if _sees(request, key)]
     return Answer(200, {"data": [key_view(key) for key in keys], "nextCursor": None})
 
@@ -105,7 +103,6 @@ def revoke_key(request: Request, key_id: str) -> Answer:
 
 def feed(request: Request) -> Answer:
     """GET /v1/events?after=: the workspace's events in order; `after` is the cursor of the last one seen."""
-    request.known("after", "limit", "cursor")
     raw = request.one("after") or request.one("cursor") or "0"
     if not (raw.isascii() and raw.isdigit() and len(raw) <= 12):
         raise Problem("invalid_request", "after is the nextCursor of the page before, or 0.", pointer="/after")

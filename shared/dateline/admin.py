@@ -1,0 +1,132 @@
+"""`python -m dateline.admin`: what no HTTP route does, with the operator's own AWS credentials.
+
+Makes workspaces and their first keys, mints or revokes a key for a workspace that lost its own, and shows a post as it is stored.
+It finds the tables in the outputs of the CloudFormation stack, or in the functions' environment variables where those are set.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import secrets
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from .api.auth import SCOPES
+from .domain.ids import new_id
+from .domain.post import body_of
+from .domain.time import rfc3339
+from .domain.view import post_view
+from .store.workspaces import ApiKey, digest
+from .wiring import Deps
+
+TABLES = ("posts", "bookings", "profiles", "workspaces", "events", "idempotency")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; prints JSON. 1 when what it is about does not exist."""
+    options = _parser().parse_args(arguments)
+    if not os.environ.get("DATELINE_POSTS_TABLE"):
+        _read_stack(options.stack, options.region)
+    deps = Deps()
+    try:
+        answer = options.run(deps, options)
+    except LookupError as error:
+        print(error.args[0], file=sys.stderr)  # noqa: T201 - a command speaks on its terminal
+        return 1
+    print(json.dumps(answer, indent=2, ensure_ascii=False))  # noqa: T201 - a command speaks on its terminal
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m dateline.admin", description=__doc__)
+    parser.add_argument("--stack", default="dateline", help="the CloudFormation stack (default: dateline)")
+    parser.add_argument("--region", default=None, help="its region (default: your AWS configuration)")
+    commands = parser.add_subparsers(required=True, metavar="command")
+    make = commands.add_parser("create-workspace", help="a workspace, and a first live and test key with all scopes")
+    make.add_argument("--name", required=True)
+    make.add_argument("--timezone", help="IANA zone for times that are sent without one (default: none, they are refused)")
+    make.set_defaults(run=create_workspace)
+    key = commands.add_parser("create-key", help="a key for a workspace; its secret is printed once")
+    key.add_argument("workspace")
+    key.add_argument("--mode", choices=("live", "test"), default="live")
+    key.add_argument("--name", default="key")
+    key.add_argument("--scopes", nargs="+", choices=SCOPES, default=list(SCOPES))
+    key.set_defaults(run=create_key)
+    revoke = commands.add_parser("revoke-key", help="refuse a key from within a minute on")
+    revoke.add_argument("workspace")
+    revoke.add_argument("key")
+    revoke.set_defaults(run=revoke_key)
+    show = commands.add_parser("show", help="a post as the API shows it, and as it is stored")
+    show.add_argument("post")
+    show.set_defaults(run=show_post)
+    return parser
+
+
+def _read_stack(stack: str, region: str | None) -> None:
+    """Put the stack's outputs where the functions have them. LookupError is left to boto3's own message."""
+    import boto3
+
+    session = boto3.Session(region_name=region)
+    found = session.client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]["Outputs"]
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in found}
+    for table in TABLES:
+        os.environ[f"DATELINE_{table.upper()}_TABLE"] = outputs[f"{table.capitalize()}TableName"]
+    os.environ["DATELINE_KEY_ID"] = outputs["KeyId"]
+    if session.region_name:
+        os.environ["AWS_REGION"] = session.region_name
+
+
+def _mint(deps: Deps, workspace_id: str, mode: str, name: str, scopes: Sequence[str]) -> dict[str, Any]:
+    now = deps.clock.now()
+    secret = f"dl_{mode}_{secrets.token_urlsafe(24)}"
+    key = ApiKey(new_id("key", now), workspace_id, mode, name, tuple(scopes), rfc3339(now), secret[-4:], digest(secret))
+    deps.workspaces.save_key(key)
+    return {"id": key.id, "mode": mode, "scopes": list(scopes), "secret": secret}
+
+
+def create_workspace(deps: Deps, options: argparse.Namespace) -> dict[str, Any]:
+    """A new tenant."""
+    from .domain.time import zone
+
+    workspace_id = new_id("wks", deps.clock.now())
+    settings: dict[str, Any] = {"name": options.name}
+    if options.timezone:
+        zone(options.timezone)
+        settings["timezone"] = options.timezone
+    deps.workspaces.save_settings(workspace_id, settings)
+    keys = [_mint(deps, workspace_id, mode, f"first {mode} key", SCOPES) for mode in ("live", "test")]
+    return {"workspaceId": workspace_id, "name": options.name, "keys": keys}
+
+
+def create_key(deps: Deps, options: argparse.Namespace) -> dict[str, Any]:
+    """A key for a tenant. LookupError for a workspace that does not exist."""
+    if not deps.workspaces.settings(options.workspace):
+        raise LookupError(f"There is no workspace {options.workspace!r}.")
+    return _mint(deps, options.workspace, options.mode, options.name, options.scopes)
+
+
+def revoke_key(deps: Deps, options: argparse.Namespace) -> dict[str, Any]:
+    """Revoke by id. LookupError for a key that does not exist."""
+    key = deps.workspaces.key_by_id(options.workspace, options.key)
+    if key is None:
+        raise LookupError(f"The workspace {options.workspace!r} has no key {options.key!r}.")
+    revoked = key._replace(revoked_at=key.revoked_at or rfc3339(deps.clock.now()))
+    deps.workspaces.save_key(revoked)
+    return {"id": key.id, "revokedAt": revoked.revoked_at}
+
+
+def show_post(deps: Deps, options: argparse.Namespace) -> dict[str, Any]:
+    """The item behind a post, readable. LookupError for a post that does not exist."""
+    post = deps.posts.get(options.post)
+    if post is None:
+        raise LookupError(f"There is no post {options.post!r}.")
+    columns = {name: getattr(post, name) for name in ("stage", "version", "write", "since", "sequence", "revision")}
+    due = rfc3339(post.due_at) if post.due_at else None
+    return {"post": post_view(post), "stored": {**columns, "due_at": due, **body_of(post)}}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
