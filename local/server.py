@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -81,6 +82,9 @@ class LocalApp:
 
 def serve(app: Any, host: str, port: int) -> Callable[[], None]:
     """Serve a WSGI application in threads; a function that stops it. Raises OSError if the port is taken."""
+    with socket.socket() as probe:  # werkzeug leaves the process where a port is taken; the caller shall say so itself
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind((host, port))
     server = make_server(host, port, app, threaded=True, request_handler=Quiet)
     server.daemon_threads = True  # type: ignore[attr-defined]
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True)
