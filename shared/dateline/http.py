@@ -8,10 +8,11 @@ name can point into the private network. Exceptions never hold a URL: Telegram's
 from __future__ import annotations
 
 import ipaddress
+import logging
 import socket
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
@@ -25,6 +26,9 @@ from urllib3.exceptions import ProtocolError as TransportError
 from .domain.content import Media
 from .domain.errors import Problem
 from .platforms.base import Answer, AnswerLost, Failed, NotSent, Retry
+
+logging.getLogger("urllib3").setLevel(logging.CRITICAL)
+# It writes whole URLs into its log, one of them even as a warning ("Failed to parse headers"): Telegram's token is in its URL.
 
 CONNECT_SECONDS = 5.0
 """A server that does not accept within so long is taken to be away; nothing was sent."""
@@ -48,6 +52,10 @@ class AddressRefused(NewConnectionError):
     """The name resolves to an address that must not be reached."""
 
 
+class TooLarge(AnswerLost):
+    """The answer has more bytes than are taken."""
+
+
 def reachable(address: str, *, allow_loopback: bool = False) -> bool:
     """True for an address on the public internet (and loopback, on the local stack only)."""
     ip = ipaddress.ip_address(address.split("%")[0])
@@ -55,7 +63,10 @@ def reachable(address: str, *, allow_loopback: bool = False) -> bool:
         ip = ip.ipv4_mapped
     if ip.is_loopback:
         return allow_loopback
-    return ip.is_global and not ip.is_multicast
+    if isinstance(ip, ipaddress.IPv6Address) and (ip.sixtofour is not None or ip.teredo is not None):
+        return False  # an IPv4 address in disguise, and nobody's server
+    # Reserved holds what translates to IPv4 (64:ff9b::/96, ::/96), which could stand for any private address.
+    return ip.is_global and not ip.is_multicast and not ip.is_reserved
 
 
 def refuse_private(url: str, pointer: str) -> None:
@@ -66,16 +77,19 @@ def refuse_private(url: str, pointer: str) -> None:
     host = urlsplit(url).hostname or ""
     try:
         addresses = {str(info[4][0]) for info in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
-    except OSError:
+    except (OSError, UnicodeError):
         raise Problem("invalid_request", f"The name {host[:100]!r} cannot be resolved.", pointer=pointer) from None
     if not all(reachable(address) for address in addresses):
         raise Problem("invalid_request", f"{host[:100]!r} is not an address on the public internet.", pointer=pointer)
 
 
 class _Watch(threading.local):
-    """The sockets that the current thread's exchange has opened, for the watchdog."""
+    """The current thread's exchange: the sockets it has opened, for the watchdog, when it must end (monotonic), and whether a
+    byte of the request has been handed over."""
 
     sockets: list[socket.socket]
+    until: float
+    begun: bool
 
 
 _watch = _Watch()
@@ -86,26 +100,40 @@ def _connect(self: Any, allow_loopback: bool) -> socket.socket:
     host, port = self._dns_host, self.port
     try:
         infos = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         raise NewConnectionError(self, "the name cannot be resolved") from error
     refused = False
     for family, kind, protocol, _, address in infos:
         if not reachable(str(address[0]), allow_loopback=allow_loopback):
             refused = True
             continue
+        left = _watch.until - time.monotonic()
+        if left <= 0:
+            break
         sock = socket.socket(family, kind, protocol)
         try:
-            sock.settimeout(CONNECT_SECONDS)
+            sock.settimeout(min(CONNECT_SECONDS, left))
             sock.connect(address)
         except OSError:
             sock.close()
             continue
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        getattr(_watch, "sockets", []).append(sock)
+        # A socket of its own on the same connection: TLS takes the first one over, and the watchdog could not cut it any more.
+        _watch.sockets.append(sock.dup())
         return sock
     if refused:
         raise AddressRefused(self, "the address is not on the public internet")
     raise NewConnectionError(self, "no connection")
+
+
+def _send(connection: Any, send: Callable[[Any], None], data: Any) -> None:
+    """Hand a part of the request over, from the first one noting that the server may have it. Connecting comes before."""
+    if connection.sock is None:
+        connection.connect()
+    if time.monotonic() >= _watch.until:
+        raise TransportError("the time is up")
+    _watch.begun = True
+    send(data)
 
 
 def _pools(allow_loopback: bool) -> tuple[type[HTTPConnectionPool], type[HTTPSConnectionPool]]:
@@ -113,9 +141,15 @@ def _pools(allow_loopback: bool) -> tuple[type[HTTPConnectionPool], type[HTTPSCo
         def _new_conn(self) -> socket.socket:
             return _connect(self, allow_loopback)
 
+        def send(self, data: Any) -> None:
+            _send(self, super().send, data)
+
     class Secure(HTTPSConnection):
         def _new_conn(self) -> socket.socket:
             return _connect(self, allow_loopback)
+
+        def send(self, data: Any) -> None:
+            _send(self, super().send, data)
 
     class PlainPool(HTTPConnectionPool):
         ConnectionCls = Plain
@@ -126,12 +160,19 @@ def _pools(allow_loopback: bool) -> tuple[type[HTTPConnectionPool], type[HTTPSCo
     return PlainPool, SecurePool
 
 
+class _Session(requests.Session):
+    """A session that does not look at redirects: `requests` would read their body whole, and parse their address."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """None: an answer is an answer."""
+
+
 class Requests:
     """The outbound port over `requests`. `seconds` is the deadline of one whole exchange."""
 
     def __init__(self, seconds: float, *, allow_loopback: bool = False) -> None:
         self._seconds = seconds
-        self._session = requests.Session()
+        self._session = _Session()
         self._session.trust_env = False
         self._session.headers["User-Agent"] = USER_AGENT
         plain, secure = _pools(allow_loopback)
@@ -149,68 +190,76 @@ class Requests:
         Each call has a connection of its own: a kept one that the server has closed could not be told from a lost answer.
         """
         return self._exchange(
-            method, url, MOST_ANSWER_BYTES,
+            method, url, MOST_ANSWER_BYTES, self._seconds,
             headers={**(headers or {}), "Connection": "close"}, params=params, json=json, data=data, files=files,
         )
 
-    def _exchange(self, method: str, url: str, most: int, **how: Any) -> Answer:
+    def _exchange(self, method: str, url: str, most: int, seconds: float, **how: Any) -> Answer:
         opened: list[socket.socket] = []
         _watch.sockets = opened
+        _watch.until, _watch.begun = time.monotonic() + seconds, False
         cut = threading.Event()
 
         def give_up() -> None:
             cut.set()
-            for sock in opened:
+            for sock in opened[:]:
                 try:
                     sock.shutdown(socket.SHUT_RDWR)
                 except OSError:
                     continue
 
-        watchdog = threading.Timer(self._seconds, give_up)
+        watchdog = threading.Timer(seconds, give_up)
         watchdog.daemon = True
         watchdog.start()
         try:
             answer = self._session.request(
-                method, url, timeout=(CONNECT_SECONDS, self._seconds), allow_redirects=False, stream=True, **how
+                method, url, timeout=(CONNECT_SECONDS, seconds), allow_redirects=False, stream=True, **how
             )
             with answer:
                 body = bytearray()
                 for chunk in answer.iter_content(65536):
                     body += chunk
                     if len(body) > most:
-                        raise AnswerLost("The answer was larger than it may be.")
+                        raise TooLarge("The answer was larger than it may be.")
+                if cut.is_set():  # an answer that ends with its connection looks whole when it was we who ended it
+                    raise AnswerLost(f"No answer within {seconds:.0f} s.")
                 return Answer(answer.status_code, {k.lower(): v for k, v in answer.headers.items()}, bytes(body))
-        except requests.exceptions.InvalidURL:
-            raise NotSent("The address is not valid.") from None
-        except requests.exceptions.ConnectionError as error:
-            if not opened and not cut.is_set():
+        except (requests.exceptions.RequestException, TransportError, ReadTimeoutError, OSError, ValueError) as error:
+            if not _watch.begun:
                 raise NotSent(_why(error)) from None
-            raise AnswerLost(f"No answer within {self._seconds:.0f} s." if cut.is_set() else "The connection broke.") from None
-        except (requests.exceptions.Timeout, ReadTimeoutError):
-            raise AnswerLost(f"No answer within {self._seconds:.0f} s.") from None
-        except (requests.exceptions.RequestException, TransportError, OSError):
-            raise AnswerLost("The connection broke.") from None
+            late = cut.is_set() or isinstance(error, requests.exceptions.Timeout | ReadTimeoutError)
+            raise AnswerLost(f"No answer within {seconds:.0f} s." if late else "The connection broke.") from None
         finally:
             watchdog.cancel()
-            opened.clear()
+            for sock in opened:
+                sock.close()
 
     def fetch_media(self, item: Media, most_bytes: int) -> tuple[bytes, str]:
-        """A customer's medium: its bytes and its type, told by content. Raises `Failed` or `Retry`."""
+        """A customer's medium: its bytes and its type, told by content; redirects count into the one deadline.
+
+        Raises `Failed` or `Retry`.
+        """
         url = item.url
         until = time.monotonic() + self._seconds
         for _ in range(MOST_REDIRECTS + 1):
-            if urlsplit(url).scheme not in ("http", "https"):
+            if not url.lower().startswith(("http://", "https://")):
                 raise Failed("media_unreachable", "A medium's address must begin with http:// or https://.")
+            left = until - time.monotonic()
+            if left <= 0:
+                raise Retry("media_unreachable", f"A medium could not be fetched within {self._seconds:.0f} s.")
             try:
-                answer = self._exchange("GET", url, most_bytes, headers={"Connection": "close"})
-            except NotSent as error:
+                answer = self._exchange("GET", url, most_bytes, left, headers={"Connection": "close"})
+            except TooLarge:
+                raise Failed("media_too_large", f"A medium has more than the {most_bytes:,} bytes that are taken.") from None
+            except (NotSent, AnswerLost) as error:
                 raise Retry("media_unreachable", f"A medium could not be fetched: {error}") from None
-            except AnswerLost as error:
-                raise Retry("media_unreachable", f"A medium could not be fetched: {error}") from None
-            if answer.status in (301, 302, 303, 307, 308) and "location" in answer.headers and time.monotonic() < until:
-                url = urljoin(url, answer.headers["location"])
+            if answer.status in (301, 302, 303, 307, 308) and "location" in answer.headers:
+                try:
+                    url = urljoin(url, answer.headers["location"])
+                except ValueError:
+                    raise Failed("media_unreachable", "A medium's address redirects to one that is not valid.") from None
                 continue
-            if answer.status >= 500 or answer.status == 429:
+            if answer.status >= 500 or answer.status in (408, 429):
                 raise Retry("media_unreachable", f"A medium's server answered {answer.status}.")
             if answer.status != 200:
                 raise Failed("media_unreachable", f"A medium's server answered {answer.status}.")
@@ -231,6 +280,8 @@ def type_of(data: bytes) -> str | None:
 
 def _why(error: Exception) -> str:
     """A reason without the URL that `requests` puts in its messages."""
+    if isinstance(error, ValueError):  # InvalidURL, InvalidHeader and their like
+        return "The request cannot be made: its address or a header is not valid."
     reason = error.args[0] if error.args else None
     inner = getattr(reason, "reason", reason)
     if isinstance(inner, AddressRefused):

@@ -139,7 +139,7 @@ def test_several_pictures_are_one_album_and_one_line_of_the_ledger(bench: Bench,
 
 
 def test_nothing_is_prepared_and_nothing_is_chosen_beforehand(bench: Bench) -> None:
-    delivery = bench.delivery(Segment("Look", PICTURES[:1]))
+    delivery = bench.delivery("Look")
     assert not PUBLISHER.needs_preparation(delivery)
     assert PUBLISHER.start(delivery) == {}
     PUBLISHER.prepare(delivery)

@@ -8,11 +8,12 @@ from ..domain.errors import Problem
 from ..domain.lifecycle import POST_TRANSITIONS
 from ..domain.post import Post
 from ..domain.time import resolve as resolve_time
+from ..domain.time import sortable
 from ..domain.view import attempt_view, post_view
 from ..usecases import write
 from ..usecases.compose import Warn
 from . import once
-from .answers import Answer
+from .answers import Answer, fitting, page_of, problem_view, slice_of
 from .auth import require
 from .request import Request
 
@@ -21,6 +22,9 @@ LONGEST_WAIT = 25.0
 
 POLL = 0.4
 """Seconds between looks at a post that is waited for."""
+
+VERDICT = ("status", "publishAt", "scheduledFor", "timezone", "targets", "warnings")
+"""Members of a post that validate answers."""
 
 STATUSES = tuple(status for status in POST_TRANSITIONS if status)
 
@@ -47,6 +51,7 @@ def create(request: Request) -> Answer:
     wish = read(PostIn, body).wish()
     if wish.publish_now or wish.scheduled_for is not None:
         require(request.actor, "posts:publish")
+    seconds = _wait_seconds(request)
     claim = once.claim_of(request, body)
     warnings: list[Warn] = []
 
@@ -56,50 +61,62 @@ def create(request: Request) -> Answer:
         return written.post
 
     post, replayed = once.write_post(request, body, do)
-    seconds = _wait_seconds(request)
     if seconds and wish.publish_now:
         post = wait_for(request, post, seconds)
     return _answer(201, post, tuple(warnings), replayed=replayed, created=True)
 
 
 def validate(request: Request) -> Answer:
-    """POST /v1/posts/validate: what create would answer; 200 with `valid`, whatever it is."""
+    """POST /v1/posts/validate: what create would answer; 200 with `valid`, whatever it is, unless nothing can be read."""
     from .shapes import PostIn, read
 
+    body = request.body()
     try:
-        wish = read(PostIn, request.body()).wish()
+        wish = read(PostIn, body).wish()
         written = write.preview(request.deps, request.actor, wish)
     except Problem as problem:
-        from .answers import problem_view
-
-        return Answer(200, {"valid": False, "warnings": [], **_refusal(problem_view(problem))})
+        refusal = problem_view(problem, "/v1/posts")
+        said = {name: refusal[name] for name in ("code", "detail", "errors")}
+        return Answer(200, {"valid": False, **said, **dict.fromkeys(VERDICT), "targets": [], "warnings": [], "problem": refusal})
     view = shown(written.post, written.warnings)
-    kept = {name: view[name] for name in ("status", "publishAt", "scheduledFor", "timezone", "targets", "warnings")}
-    return Answer(200, {"valid": True, "code": None, "detail": None, "errors": [], **kept})
-
-
-def _refusal(view: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in view.items() if name not in ("type", "instance")}
+    said = {"code": None, "detail": None, "errors": []}
+    return Answer(200, {"valid": True, **said, **{name: view[name] for name in VERDICT}, "problem": None})
 
 
 def list_posts(request: Request) -> Answer:
     """GET /v1/posts."""
-    from ..store.listing import Filter, page
+    from ..platforms import registry
+    from ..store.listing import Filter, decode_cursor, encode_cursor, page
 
     statuses = [s for value in request.query.get("status", []) for s in value.split(",") if s]
     for status in statuses:
         if status not in STATUSES:
             detail = f"There is no status {status!r}; there are: {', '.join(STATUSES)}."
             raise Problem("invalid_request", detail, pointer="/status")
+    platform = request.one("platform")
+    if platform is not None and platform not in registry.names():
+        detail = f"There is no platform {platform!r}; there are: {', '.join(registry.names())}."
+        raise Problem("invalid_request", detail, pointer="/platform")
     order = request.one("order", "desc")
     if order not in ("asc", "desc"):
         raise Problem("invalid_request", f"order is asc or desc, not {order!r}.", pointer="/order")
+    since, until = _moment(request, "from"), _moment(request, "to")
+    if since is not None and until is not None and until <= since:
+        raise Problem("invalid_request", "to must be later than from; it is not part of the span itself.", pointer="/to")
     wanted = Filter(
-        tuple(dict.fromkeys(statuses)), request.one("platform"), request.one("profileId"), request.one("label"),
-        _moment(request, "from"), _moment(request, "to"), order == "asc",
+        tuple(dict.fromkeys(statuses)), platform, request.one("profileId"), request.one("label"), since, until, order == "asc"
     )
-    found = page(request.deps.posts, request.actor.partition, wanted, request.limit(), request.one("cursor"))
-    return Answer(200, {"data": [shown(post) for post in found.posts], "nextCursor": found.cursor})
+    cursor = request.cursor()
+    at = decode_cursor(cursor)[1] if cursor else None
+    if at and ((since and at < sortable(since)) or (until and at >= sortable(until))):
+        detail = "This cursor belongs to another from or to; keep the filters while paging."
+        raise Problem("invalid_request", detail, pointer="/cursor")
+    found = page(request.deps.posts, request.actor.partition, wanted, request.limit(), cursor)
+    parts = fitting(found.posts, shown)
+    if len(parts) == len(found.posts):
+        return page_of(parts, found.cursor)
+    last = found.posts[len(parts) - 1]
+    return page_of(parts, encode_cursor(last.id, sortable(last.sort_at)))
 
 
 def _moment(request: Request, name: str) -> Any:
@@ -122,24 +139,14 @@ def events(request: Request, post_id: str) -> Answer:
     """GET /v1/posts/{id}/events."""
     post = write.find(request.deps, request.actor, post_id)
     found = request.deps.events.of_post(post.partition, post.id)
-    return _slice(request, [{k: v for k, v in e.items() if k != "position"} for e in found])
+    return slice_of(request, [{k: v for k, v in e.items() if k != "position"} for e in found])
 
 
 def attempts(request: Request, post_id: str) -> Answer:
     """GET /v1/posts/{id}/attempts."""
     post = write.find(request.deps, request.actor, post_id)
     found = [(a.started_at, attempt_view(target, a)) for target in post.targets.values() for a in target.attempts]
-    return _slice(request, [view for _, view in sorted(found, key=lambda pair: pair[0])])
-
-
-def _slice(request: Request, rows: list[dict[str, Any]]) -> Answer:
-    """One page of a list that is read whole: the cursor is the number of rows seen."""
-    limit, cursor = request.limit(), request.one("cursor")
-    if cursor is not None and not (cursor.isascii() and cursor.isdigit() and len(cursor) < 7):
-        raise Problem("invalid_request", "This is not a cursor of this list; take nextCursor as it is.", pointer="/cursor")
-    start = int(cursor or 0)
-    more = str(start + limit) if start + limit < len(rows) else None
-    return Answer(200, {"data": rows[start : start + limit], "nextCursor": more})
+    return slice_of(request, [view for _, view in sorted(found, key=lambda pair: pair[0])])
 
 
 def patch(request: Request, post_id: str) -> Answer:
@@ -176,14 +183,14 @@ def delete(request: Request, post_id: str) -> Answer:
 def publish(request: Request, post_id: str) -> Answer:
     """POST /v1/posts/{id}/publish: now, waiting for the outcome unless asked not to."""
     body = _empty(request)
+    asked = 0.0 if request.preference("respond-async") is not None else _wait_seconds(request)
     post = write.find(request.deps, request.actor, post_id)
     claim = once.claim_of(request, body)
     post, replayed = once.write_post(
         request, body,
         lambda: write.publish(request.deps, request.actor, post, once=claim(None), if_match=request.if_match),
     )
-    if request.preference("respond-async") is None:
-        post = wait_for(request, post, _wait_seconds(request) or LONGEST_WAIT)
+    post = wait_for(request, post, LONGEST_WAIT if asked is None else asked)
     return _answer(200 if settled(post) else 202, post, replayed=replayed)
 
 
@@ -195,7 +202,10 @@ def retry(request: Request, post_id: str) -> Answer:
     shape = read(RetryIn, body)
     post = write.find(request.deps, request.actor, post_id)
     claim = once.claim_of(request, body)
-    post, replayed = once.write_post(request, body, lambda: write.retry(request.deps, post, shape.profile_ids, once=claim(None)))
+    post, replayed = once.write_post(
+        request, body,
+        lambda: write.retry(request.deps, post, shape.profile_ids, once=claim(None), if_match=request.if_match),
+    )
     return _answer(200, post, replayed=replayed)
 
 
@@ -204,7 +214,9 @@ def stop(request: Request, post_id: str) -> Answer:
     body = _empty(request)
     post = write.find(request.deps, request.actor, post_id)
     claim = once.claim_of(request, body)
-    post, replayed = once.write_post(request, body, lambda: write.stop(request.deps, post, once=claim(None)))
+    post, replayed = once.write_post(
+        request, body, lambda: write.stop(request.deps, post, once=claim(None), if_match=request.if_match)
+    )
     return _answer(200, post, replayed=replayed)
 
 
@@ -219,7 +231,8 @@ def resolve(request: Request, post_id: str, profile_id: str) -> Answer:
     post, replayed = once.write_post(
         request, body,
         lambda: write.resolve(
-            request.deps, post, profile_id, shape.outcome, shape.remote_id, shape.url, shape.segment, once=claim(None)
+            request.deps, post, profile_id, shape.outcome, shape.remote_id, shape.url, shape.segment,
+            once=claim(None), if_match=request.if_match,
         ),
     )
     return _answer(200, post, replayed=replayed)
@@ -233,10 +246,10 @@ def _empty(request: Request) -> dict[str, Any]:
     return body
 
 
-def _wait_seconds(request: Request) -> float:
+def _wait_seconds(request: Request) -> float | None:
     raw = request.preference("wait")
     if raw is None:
-        return 0.0
+        return None
     if not (raw.isascii() and raw.isdigit()):
         raise Problem("invalid_request", "Prefer: wait=<seconds> takes a whole number.", pointer="/prefer")
     return min(float(raw[:6]), LONGEST_WAIT)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -11,8 +13,13 @@ from ..domain.time import rfc3339
 from ..store.profiles import Profile
 from ..store.tables import Conflict
 from . import once
-from .answers import Answer
-from .request import Request
+from .answers import Answer, slice_of
+from .request import Request, pointed
+
+MOST_CREDENTIALS_BYTES = 4096
+"""What KMS encrypts in one call."""
+
+MOST_SETTINGS_BYTES = 4096
 
 
 def profile_view(profile: Profile) -> dict[str, Any]:
@@ -38,7 +45,7 @@ def list_profiles(request: Request) -> Answer:
     from ..platforms import registry
     from ..store.listing import decode_cursor, encode_cursor
 
-    platform, cursor = request.one("platform"), request.one("cursor")
+    platform, cursor = request.one("platform"), request.cursor()
     if platform is not None and platform not in registry.names():
         raise Problem("invalid_request", f"There is no platform {platform!r}.", pointer="/platform")
     after = decode_cursor(cursor)[0] if cursor else None
@@ -61,6 +68,7 @@ def create(request: Request) -> Answer:
 
     body = request.body()
     shape = read(ProfileIn, body)
+    _sizes(shape.credentials, shape.settings)
 
     def do() -> tuple[int, Any]:
         deps, actor, now = request.deps, request.actor, request.deps.clock.now()
@@ -96,6 +104,27 @@ def _server(request: Request, platform: str, server: str | None) -> str:
     return address if publisher.own_server else ""
 
 
+def _sizes(credentials: dict[str, str] | None, settings: dict[str, Any] | None) -> None:
+    for member, value, most in (
+        ("credentials", credentials, MOST_CREDENTIALS_BYTES), ("settings", settings, MOST_SETTINGS_BYTES)
+    ):
+        if value is not None and len(json.dumps(value)) > most:
+            raise Problem("invalid_request", f"{member} has at most {most:,} bytes as JSON.", pointer=f"/{member}")
+
+
+def _check_settings(platform: str, known: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+    """Limits are counted with: a setting that is one, or that was a number so far, must be a whole number of at least 1."""
+    from ..platforms import registry
+
+    rules = registry.rules(platform)
+    limits = {limit.setting for limit in rules.text} | {limit.setting for limit in rules.media.values()}
+    for name, value in new.items():
+        counted = name in limits or (isinstance(known.get(name), int) and not isinstance(known[name], bool))
+        if counted and not (isinstance(value, int) and not isinstance(value, bool) and value >= 1):
+            detail = f"settings.{name} must be a whole number of at least 1."
+            raise Problem("invalid_request", detail, pointer=f"/settings/{pointed(name)}")
+
+
 def _connect(request: Request, profile: Profile, credentials: dict[str, str], *, named: bool) -> None:
     """Check the credentials' names, look whose account it is, and seal them. A test profile has none that matter."""
     from ..platforms import registry
@@ -104,11 +133,12 @@ def _connect(request: Request, profile: Profile, credentials: dict[str, str], *,
 
     deps, now = request.deps, request.deps.clock.now()
     publisher = registry.publisher(profile.platform)
+    _check_settings(profile.platform, {}, profile.settings)
     known = {field.name: field for field in publisher.credential_fields}
     for name in credentials:
         if name not in known:
             detail = f"{publisher.rules.name} has no credential {name!r}; it takes: {', '.join(known) or 'none'}."
-            raise Problem("invalid_request", detail, pointer=f"/credentials/{name}")
+            raise Problem("invalid_request", detail, pointer=f"/credentials/{pointed(name)}")
     if profile.mode == "live":
         for field in known.values():
             if field.required and not credentials.get(field.name):
@@ -151,9 +181,12 @@ def patch(request: Request, profile_id: str) -> Answer:
             if shape.name is not None:
                 profile.name = shape.name
             if shape.settings is not None:
+                _check_settings(profile.platform, profile.settings, shape.settings)
                 profile.settings = {**profile.settings, **shape.settings}
+                _sizes(None, profile.settings)
             if shape.credentials is not None:
                 old = deps.secrets.open(profile.workspace_id, profile.id, profile.secret)
+                _sizes({**old, **shape.credentials}, None)
                 profile.token_expires_at = None
                 _connect(request, profile, {**old, **shape.credentials}, named=True)
                 profile.status, profile.error = "connected", None
@@ -165,8 +198,8 @@ def patch(request: Request, profile_id: str) -> Answer:
                 continue
         raise Problem("try_again", "The profile is being written by somebody else.")
 
-    status, answer, _ = once.answer_once(request, body, do)
-    return Answer(status, answer)
+    status, answer, replayed = once.answer_once(request, body, do)
+    return Answer(status, answer, {"Idempotency-Replayed": "true"} if replayed else {})
 
 
 def delete(request: Request, profile_id: str) -> Answer:
@@ -209,7 +242,7 @@ def list_platforms(request: Request) -> Answer:
     """GET /v1/platforms."""
     from ..platforms import registry
 
-    return Answer(200, {"data": [platform_view(name) for name in registry.names()], "nextCursor": None})
+    return slice_of(request, [platform_view(name) for name in registry.names()])
 
 
 def get_platform(request: Request, name: str) -> Answer:

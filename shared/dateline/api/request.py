@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Mapping
 from math import isfinite
 from typing import Any, NamedTuple
@@ -16,8 +17,11 @@ from ..wiring import Deps
 MOST_BODY_BYTES = 1_000_000
 """A JSON body (contract: 1 MB)."""
 
+MOST_CURSOR = 512
+"""Characters of a cursor."""
+
 MOST_DEPTH = 32
-"""Objects and lists inside one another. A post needs seven; what is stored must be readable again at any depth of our own stack."""
+"""Objects and lists inside one another. A post needs seven, and what is stored must be readable again further down our stack."""
 
 
 class Request(NamedTuple):
@@ -57,6 +61,13 @@ class Request(NamedTuple):
             raise Problem("invalid_request", f"limit is a whole number from 1 to 100, not {raw[:20]!r}.", pointer="/limit")
         return int(raw)
 
+    def cursor(self) -> str | None:
+        """`cursor`, None if there is none. A long one is none of ours."""
+        cursor = self.one("cursor") or None
+        if cursor is not None and len(cursor) > MOST_CURSOR:
+            raise Problem("invalid_request", "This is not a cursor of this list; take nextCursor as it is.", pointer="/cursor")
+        return cursor
+
     @property
     def idempotency_key(self) -> str | None:
         """The client's Idempotency-Key. Raises `Problem` for one that is empty or longer than 255 characters."""
@@ -71,10 +82,10 @@ class Request(NamedTuple):
         raw = self.headers.get("if-match")
         if raw is None or raw.strip() == "*":
             return None
-        value = raw.strip().removeprefix("W/").strip('"')
-        if not (value.isascii() and value.isdigit() and len(value) <= 12):
+        match = re.fullmatch(r'(?:W/)?"([0-9]{1,12})"|([0-9]{1,12})', raw.strip())
+        if match is None:
             raise Problem("invalid_request", 'If-Match is the ETag of the post as it was read, such as "3".', pointer="/if-match")
-        return int(value)
+        return int(match[1] or match[2])
 
     def preference(self, name: str) -> str | None:
         """A token of the Prefer header: its value, "" for one without, None if it is not there (RFC 7240)."""

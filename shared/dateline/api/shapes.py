@@ -10,11 +10,13 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
 
 from ..domain.content import Media, Segment
 from ..domain.errors import FieldError, Problem
 from ..domain.time import parse_duration
 from ..usecases.compose import Wish
+from .request import pointed
 
 MOST_PROFILES = 25
 MOST_SEGMENTS = 25
@@ -31,6 +33,11 @@ class Shape(BaseModel):
 
 
 T = TypeVar("T", bound=Shape)
+
+
+def fault(member: str, detail: str) -> PydanticCustomError:
+    """What is wrong between members: `member` is the one to point at ("" for the whole body), `detail` a whole sentence."""
+    return PydanticCustomError("dateline", "{detail}", {"detail": detail, "member": member})
 
 
 class MediaIn(Shape):
@@ -86,7 +93,7 @@ class ContentIn(Shape):
     media: Annotated[list[MediaIn], Field(max_length=MOST_MEDIA)] | None = None
     scheduled_for: str | None = None
     timezone: str | None = None
-    fold: Literal[0, 1] | None = None
+    fold: Annotated[int, Field(ge=0, le=1)] | None = None
     platforms: dict[str, OverrideIn] | None = None
     first_comment: Annotated[str, StringConstraints(max_length=10_000)] | None = None
     labels: Annotated[list[Label], Field(max_length=50)] | None = None
@@ -99,11 +106,13 @@ class ContentIn(Shape):
     @model_validator(mode="after")
     def _exclusive(self) -> ContentIn:
         if self.thread is not None and self.text is not None:
-            raise ValueError("text and thread exclude each other")
+            raise fault("thread", "text and thread exclude each other.")
         if self.thread is not None and self.media:
-            raise ValueError("the media of a thread stand in its segments")
-        if self.profile_ids and len(set(self.profile_ids)) != len(self.profile_ids):
-            raise ValueError("profileIds names a profile twice")
+            raise fault("media", "The media of a thread stand in its segments.")
+        ids = self.profile_ids or []
+        for index, profile_id in enumerate(ids):
+            if profile_id in ids[:index]:
+                raise fault(f"profileIds/{index}", f"profileIds names {profile_id!r} twice; once is enough.")
         return self
 
     def members(self) -> dict[str, Any]:
@@ -122,9 +131,10 @@ class PostIn(ContentIn):
     @model_validator(mode="after")
     def _one_time(self) -> PostIn:
         if self.publish_now and self.scheduled_for is not None:
-            raise ValueError("publishNow and scheduledFor exclude each other")
+            raise fault("publishNow", "publishNow and scheduledFor exclude each other.")
         if self.scheduled_for is None and (self.timezone is not None or self.fold) and not self.publish_now:
-            raise ValueError("timezone and fold need scheduledFor")
+            member = "fold" if self.timezone is None else "timezone"
+            raise fault(member, f"{member} needs scheduledFor.")
         return self
 
     def wish(self) -> Wish:
@@ -136,6 +146,14 @@ class PostPatch(ContentIn):
     """Edit body: what is not named stays."""
 
     status: Literal["scheduled", "draft", "publish"] | None = None
+
+    @model_validator(mode="after")
+    def _something(self) -> PostPatch:
+        if not self.model_fields_set:
+            raise _nothing(PostPatch)
+        if self.status == "publish" and self.scheduled_for is not None:
+            raise fault("scheduledFor", "status publish means now: it and scheduledFor exclude each other.")
+        return self
 
 
 class ResolveIn(Shape):
@@ -149,7 +167,7 @@ class ResolveIn(Shape):
     @model_validator(mode="after")
     def _id(self) -> ResolveIn:
         if self.outcome == "published" and self.remote_id is None:
-            raise ValueError("remoteId is needed with outcome published")
+            raise fault("remoteId", "remoteId is required with the outcome published.")
         return self
 
 
@@ -179,6 +197,12 @@ class ProfilePatch(Shape):
     name: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
     credentials: dict[str, str] | None = None
     settings: dict[str, Any] | None = None
+
+    @model_validator(mode="after")
+    def _something(self) -> ProfilePatch:
+        if not self.model_fields_set:
+            raise _nothing(ProfilePatch)
+        return self
 
 
 class KeyIn(Shape):
@@ -213,22 +237,49 @@ def read(shape: type[T], body: dict[str, Any]) -> T:
     try:
         return shape.model_validate(body)
     except ValidationError as error:
-        errors = [_fault(fault, shape) for fault in error.errors(include_url=False, include_input=False)]
+        errors = [_fault(one, shape) for one in error.errors(include_url=False, include_input=False)]
         more = "" if len(errors) == 1 else f" And {len(errors) - 1} more: see errors."
         raise Problem("invalid_request", errors[0].detail + more, errors=errors) from None
 
 
-def _fault(fault: Any, shape: type[Shape]) -> FieldError:
-    path = [str(part) for part in fault["loc"]]
-    pointer = "/" + "/".join(part.replace("~", "~0").replace("/", "~1") for part in path) if path else ""
-    name = ".".join(path) or "body"
-    message = fault["msg"].removeprefix("Value error, ")
-    if fault["type"] == "extra_forbidden":
-        known = sorted(field.alias or key for key, field in shape.model_fields.items())
-        hint = f" Known here: {', '.join(known)}." if len(path) == 1 else ""
-        message = f"There is no member {path[-1]!r}.{hint}"
-    elif fault["type"] == "missing":
-        message = f"{name} is required."
+def _nothing(shape: type[Shape]) -> PydanticCustomError:
+    return fault("", f"There is nothing to change; name at least one of: {', '.join(_members(shape))}.")
+
+
+def _members(shape: type[Shape]) -> list[str]:
+    return sorted(field.alias or name for name, field in shape.model_fields.items())
+
+
+SAID: dict[str, str] = {
+    "string_type": "must be a string", "int_type": "must be a whole number", "bool_type": "must be true or false",
+    "list_type": "must be a list", "dict_type": "must be an object", "model_type": "must be an object",
+    "model_attributes_type": "must be an object",
+    "literal_error": "must be {expected}",
+    "string_too_short": "must have at least {min_length} characters",
+    "string_too_long": "must have at most {max_length} characters",
+    "too_short": "must have at least {min_length} entries; it has {actual_length}",
+    "too_long": "must have at most {max_length} entries; it has {actual_length}",
+    "string_pattern_mismatch": "must be a URL that begins with http:// or https://",
+    "greater_than_equal": "must be at least {ge}", "less_than_equal": "must be at most {le}",
+    "less_than": "must be less than {lt}",
+}
+"""pydantic's words for programmers, said for people. What is not here keeps pydantic's own. (Urls are the one pattern.)"""
+
+
+def _fault(error: Any, shape: type[Shape]) -> FieldError:
+    kind, path, context = error["type"], [str(part) for part in error["loc"]], error.get("ctx") or {}
+    pointer = "".join(f"/{pointed(part)}" for part in path)
+    name = ".".join(path) or "The body"
+    if kind == "dateline":
+        member = context["member"]
+        return FieldError(f"{pointer}/{member}" if member else pointer, "invalid_request", context["detail"])
+    if kind == "extra_forbidden":
+        hint = f" Known here: {', '.join(_members(shape))}." if len(path) == 1 else ""
+        detail = f"There is no member {name!r}.{hint}"
+    elif kind == "missing":
+        detail = f"{name} is required."
+    elif kind in SAID:
+        detail = f"{name} {SAID[kind].format(**context)}."
     else:
-        message = f"{name}: {message[:1].lower()}{message[1:]}."
-    return FieldError(pointer or "/", "invalid_request", message)
+        detail = f"{name}: {error['msg'][:1].lower()}{error['msg'][1:]}."
+    return FieldError(pointer, "invalid_request", detail)

@@ -11,7 +11,7 @@ from ..domain.time import format_duration, rfc3339
 from ..store.workspaces import ApiKey, digest
 from ..usecases.compose import DEFAULT_MAX_LATENESS
 from . import once
-from .answers import Answer
+from .answers import Answer, fitting, page_of, slice_of
 from .auth import SCOPES, forget
 from .request import Request
 
@@ -45,7 +45,7 @@ def key_view(key: ApiKey) -> dict[str, Any]:
 def list_keys(request: Request) -> Answer:
     """GET /v1/keys."""
     keys = [key for key in request.deps.workspaces.keys(request.actor.workspace_id) if _sees(request, key)]
-    return Answer(200, {"data": [key_view(key) for key in keys], "nextCursor": None})
+    return slice_of(request, [key_view(key) for key in keys])
 
 
 def _sees(request: Request, key: ApiKey) -> bool:
@@ -103,10 +103,12 @@ def revoke_key(request: Request, key_id: str) -> Answer:
 
 def feed(request: Request) -> Answer:
     """GET /v1/events?after=: the workspace's events in order; `after` is the cursor of the last one seen."""
-    raw = request.one("after") or request.one("cursor") or "0"
+    raw = request.one("after") or request.cursor() or "0"
     if not (raw.isascii() and raw.isdigit() and len(raw) <= 12):
         raise Problem("invalid_request", "after is the nextCursor of the page before, or 0.", pointer="/after")
     limit = request.limit()
     found = request.deps.events.feed(request.actor.partition, int(raw), limit)
-    last = str(found[-1]["position"]) if found else raw
-    return Answer(200, {"data": found, "nextCursor": last if len(found) == limit else None, "lastPosition": int(last)})
+    parts = fitting(found, lambda event: event)
+    last = int(found[len(parts) - 1]["position"]) if found else int(raw)
+    more = len(found) == limit or len(parts) < len(found)
+    return page_of(parts, str(last) if more else None, lastPosition=last)

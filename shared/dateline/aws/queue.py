@@ -64,6 +64,14 @@ class Queue:
             if answer.get("Failed"):
                 raise QueueUnavailable(f"{len(answer['Failed'])} of {len(batch)} messages were refused")
 
+    def backlog(self) -> int:
+        """About how many messages wait to be received (delayed ones not counted); 0 if SQS does not say."""
+        try:
+            answer = self._client.get_queue_attributes(QueueUrl=self._url, AttributeNames=["ApproximateNumberOfMessages"])
+        except (BotoCoreError, ClientError):
+            return 0
+        return int(answer["Attributes"]["ApproximateNumberOfMessages"])
+
 
 def _batches(messages: Sequence[Message]) -> Iterable[Sequence[Message]]:
     return (messages[start : start + BATCH] for start in range(0, len(messages), BATCH))

@@ -48,6 +48,10 @@ TARGET_TRANSITIONS: dict[str, frozenset[str]] = {
 EDITABLE = frozenset({"draft", "pending_approval", "scheduled", "queued"})
 """PATCH and DELETE win up to here; the first claim ends it."""
 
+EARLY_LOOKS = RESTING | {"queued", "publishing"}
+"""In these states a deadline that stands already is kept if it is earlier: sweep finds nothing to do then and moves it on. A
+changed deadline costs two writes of the index, and in a delivery without trouble none is needed."""
+
 ANNOUNCED_TARGETS = frozenset({"published", "failed", "retrying", "unconfirmed"})
 
 
@@ -90,7 +94,9 @@ def conclude(post: Post, now: datetime) -> None:
         elif status != "failed":
             post.error = None
     post.updated_at = now
-    post.due_at = deadline(post, now)
+    wanted = deadline(post, now)
+    if not (post.status in EARLY_LOOKS and post.due_at and now + seconds(retry.NUDGE_AFTER) <= post.due_at <= wanted):
+        post.due_at = wanted
 
 
 def deadline(post: Post, now: datetime) -> datetime:
@@ -99,7 +105,7 @@ def deadline(post: Post, now: datetime) -> datetime:
         return now + seconds(retry.AUDIT_AFTER)
     if post.status in ("scheduled", "pending_approval"):
         return (post.publish_at or now) + seconds(retry.GRACE)
-    return min((_target_deadline(t, now) for t in post.open_targets()), default=now + seconds(retry.AUDIT_AFTER))
+    return min((_target_deadline(post, t, now) for t in post.open_targets()), default=now + seconds(retry.AUDIT_AFTER))
 
 
 def late_at(post: Post) -> datetime | None:
@@ -109,17 +115,22 @@ def late_at(post: Post) -> datetime | None:
     return post.publish_at + seconds(post.max_lateness)
 
 
-def _target_deadline(target: Target, now: datetime) -> datetime:
+def queued_at(post: Post) -> datetime | None:
+    """When the post last became `queued`: since then its messages are out."""
+    return next((t.at for t in reversed(post.trail) if t.kind == "post.queued"), None)
+
+
+def _target_deadline(post: Post, target: Target, now: datetime) -> datetime:
     if target.next_attempt_at is not None:
         normal = target.next_attempt_at + seconds(retry.NUDGE_AFTER)
     elif target.lease_until is not None:
         normal = target.lease_until + seconds(retry.GRACE)
     else:
-        normal = now + seconds(retry.REDISPATCH_AFTER)
+        normal = (queued_at(post) or now) + seconds(retry.REDISPATCH_AFTER)
     return normal if target.nudged_at is None else max(normal, target.nudged_at + seconds(retry.REDISPATCH_AFTER))
 
 
-def overdue(target: Target, now: datetime) -> bool:
+def overdue(post: Post, target: Target, now: datetime) -> bool:
     """True when nobody works on an open target that should have been worked on: its message is lost, or its worker."""
     if target.status not in TARGET_OPEN:
         return False
@@ -127,7 +138,9 @@ def overdue(target: Target, now: datetime) -> bool:
         return False
     if target.next_attempt_at is not None:
         return now >= target.next_attempt_at + seconds(retry.NUDGE_AFTER)
-    return target.lease_until is None or now >= target.lease_until + seconds(retry.GRACE)
+    if target.lease_until is not None:
+        return now >= target.lease_until + seconds(retry.GRACE)
+    return now >= (queued_at(post) or now) + seconds(retry.REDISPATCH_AFTER)
 
 
 def nudge(post: Post, target: Target, now: datetime) -> bool:
@@ -140,7 +153,8 @@ def nudge(post: Post, target: Target, now: datetime) -> bool:
         detail = "The network may have taken it: the worker died in the call, and it could not be looked up since."
         end(post, target, "unconfirmed", now, "unconfirmed", detail, conclude_now=False)
     else:
-        detail = "It could not be handed to a worker; see the dead-letter queue. Nothing was sent to the network."
+        sent = f"{len(target.remotes)} segments are out" if target.remotes else "Nothing was sent to the network"
+        detail = f"It could not be handed to a worker; see the dead-letter queue. {sent}."
         end(post, target, "failed", now, "undeliverable", detail, conclude_now=False)
     return False
 
@@ -198,8 +212,10 @@ def claim(post: Post, target: Target, token: str, now: datetime, lease: float) -
 
 def take_over(post: Post, target: Target, token: str, now: datetime, lease: float) -> None:
     """A worker continues an attempt whose worker is gone or that waits for a look: no new attempt."""
-    if target.lease_until is not None and target.call_ended_at is None and target.armed is not None:
-        target.call_ended_at = target.lease_until
+    if target.armed is not None:
+        target.uncertain = True
+        if target.lease_until is not None and target.call_ended_at is None:
+            target.call_ended_at = target.lease_until
     _lease(target, token, now, lease)
     conclude(post, now)
 
@@ -250,6 +266,11 @@ def retry_later(post: Post, target: Target, at: datetime, code: str, detail: str
     target.claim = target.lease_until = None
     target.next_attempt_at = at
     conclude(post, now)
+
+
+def disarm(target: Target) -> None:
+    """The irreversible call is known not to have taken effect."""
+    target.armed = target.armed_at = target.call_ended_at = None
 
 
 def come_back(post: Post, target: Target, at: datetime, now: datetime) -> None:

@@ -174,6 +174,7 @@ class Delivery:
     a publisher lets pass through). `published` are the segments that are already out. `armed_at` is when the
     irreversible call that `resolve` is asked about was about to be made. `taken` are remote ids of other posts on this profile:
     never ours. `uncertain` is true when an earlier irreversible call for this segment had no clear answer.
+    `held` is what `prepare` keeps in memory for `publish`, where files travel with the irreversible call itself.
     `now()` is aware UTC.
     """
 
@@ -190,6 +191,7 @@ class Delivery:
     armed_at: datetime | None = None
     taken: frozenset[str] = frozenset()
     uncertain: bool = False
+    held: dict[str, tuple[bytes, str]] = field(default_factory=dict, repr=False)
 
 
 class CredentialField(NamedTuple):

@@ -129,15 +129,18 @@ class Telegram:
     )
 
     def needs_preparation(self, delivery: Delivery) -> bool:
-        """Never: Telegram keeps no upload apart from a message, so files travel with the sending call."""
-        return False
+        """True for a message with pictures: they travel with the sending call, and are fetched before it is armed."""
+        return any(item.url not in delivery.held for segment in delivery.segments for item in segment.media)
 
     def start(self, delivery: Delivery) -> Mapping[str, Any]:
         """Nothing to choose beforehand."""
         return {}
 
     def prepare(self, delivery: Delivery) -> None:
-        """Nothing harmless can be done beforehand."""
+        """Fetch the pictures into memory; Telegram keeps no upload apart from a message."""
+        for segment in delivery.segments:
+            for item in segment.media:
+                delivery.held[item.url] = delivery.http.fetch_media(item, RULES.media["image"].bytes)
 
     def publish(self, delivery: Delivery, segment: int) -> tuple[Remote, ...]:
         """Send the message. An album is one `Remote`: the first message's id, all ids in `extra["messageIds"]`."""
@@ -199,7 +202,7 @@ class Telegram:
 
 
 def _message(delivery: Delivery, chat: str, segment: Segment) -> tuple[str, dict[str, Any]]:
-    """(method, arguments of the request) that say `segment`. Fetches its pictures, which is harmless."""
+    """(method, arguments of the request) that say `segment`. Fetches pictures that `prepare` has not, which is harmless."""
     options = delivery.options
     common: dict[str, Any] = {"chat_id": _chat_argument(chat)}
     if options.get("messageThreadId") is not None:
@@ -233,7 +236,8 @@ def _delete(account: Account, http: Http, chat: str, message_id: str) -> None:
 
 def _photo(delivery: Delivery, segment: Segment, place: int) -> tuple[str, bytes, str]:
     limit = RULES.media["image"]
-    content, mime = delivery.http.fetch_media(segment.media[place], limit.bytes)
+    item = segment.media[place]
+    content, mime = delivery.held.get(item.url) or delivery.http.fetch_media(item, limit.bytes)
     if mime not in limit.formats:
         raise Failed("media_unsupported", f"Telegram takes {', '.join(limit.formats)} as a photo; this file is {mime}.")
     return f"photo{place}.{mime.rpartition('/')[2]}", content, mime

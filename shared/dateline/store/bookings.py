@@ -8,7 +8,7 @@ from pynamodb.exceptions import PynamoDBException
 
 from ..domain.post import Post
 from .posts import Booking, slot_of
-from .tables import BookingRow, StoreUnavailable
+from .tables import BookingRow, StoreUnavailable, code_of
 
 
 def bookings_of(post: Post) -> list[Booking]:
@@ -34,7 +34,7 @@ class Bookings:
             rows = BookingRow.query(profile_id, BookingRow.slot.between(since, until + "~"), limit=200)
             return [row.post_id for row in rows if row.state == "pending"]
         except PynamoDBException as error:
-            raise StoreUnavailable(str(error.cause_response_code)) from error
+            raise StoreUnavailable(str(code_of(error))) from error
 
     def pending(self, profile_id: str, limit: int = 1000) -> list[str]:
         """Ids of posts that hold a booking which was not released, newest time first; they may have been published since."""
@@ -42,6 +42,6 @@ class Bookings:
             rows = BookingRow.query(profile_id, scan_index_forward=False, limit=limit)
             return [row.post_id for row in rows if row.state in ("pending", "draft")]
         except PynamoDBException as error:
-            raise StoreUnavailable(str(error.cause_response_code)) from error
+            raise StoreUnavailable(str(code_of(error))) from error
 
 

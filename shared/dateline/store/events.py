@@ -15,7 +15,7 @@ from pynamodb.connection import Connection
 from pynamodb.exceptions import PynamoDBException
 from pynamodb.transactions import TransactWrite
 
-from .tables import Conflict, EventRow, StoreUnavailable
+from .tables import Conflict, EventRow, StoreUnavailable, code_of
 
 KEPT = 30 * 24 * 3600
 """Events are kept for 30 days, in seconds (design, section 7)."""
@@ -52,7 +52,7 @@ class Events:
             keys = [(f"head#{feed}", "head"), (f"post#{post_id}", "cursor")]
             rows = {row.pk: row for row in EventRow.batch_get(keys, consistent_read=True)}
         except PynamoDBException as error:
-            raise StoreUnavailable(str(error.cause_response_code)) from error
+            raise StoreUnavailable(str(code_of(error))) from error
         head, cursor = rows.get(keys[0][0]), rows.get(keys[1][0])
         return (
             int(head.number) if head and head.number is not None else 0,
@@ -91,7 +91,7 @@ class Events:
             codes = {r.code for r in getattr(error, "cancellation_reasons", ()) if r}
             if codes & {"ConditionalCheckFailed", "TransactionConflict"}:
                 raise Conflict from error
-            raise StoreUnavailable(str(error.cause_response_code)) from error
+            raise StoreUnavailable(str(code_of(error))) from error
         return after
 
     def append_loose(self, feed: str, event: Mapping[str, Any], now: float) -> None:
@@ -110,7 +110,7 @@ class Events:
             except PynamoDBException as error:
                 codes = {r.code for r in getattr(error, "cancellation_reasons", ()) if r}
                 if not codes & {"ConditionalCheckFailed", "TransactionConflict"}:
-                    raise StoreUnavailable(str(error.cause_response_code)) from error
+                    raise StoreUnavailable(str(code_of(error))) from error
         raise StoreUnavailable("the feed is contended")
 
     def of_post(self, feed: str, post_id: str) -> list[dict[str, Any]]:
@@ -120,7 +120,7 @@ class Events:
         try:
             events = [_open(row) for row in EventRow.batch_get(keys, consistent_read=True)] if keys else []
         except PynamoDBException as error:
-            raise StoreUnavailable(str(error.cause_response_code)) from error
+            raise StoreUnavailable(str(code_of(error))) from error
         return sorted(events, key=lambda event: event["sequence"])
 
     def feed(self, feed: str, after: int, limit: int) -> list[dict[str, Any]]:
@@ -129,4 +129,4 @@ class Events:
             rows = EventRow.query(f"feed#{feed}", EventRow.sk > _key(after), limit=limit, consistent_read=True)
             return [_open(row) for row in rows]
         except PynamoDBException as error:
-            raise StoreUnavailable(str(error.cause_response_code)) from error
+            raise StoreUnavailable(str(code_of(error))) from error

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from pynamodb.exceptions import PynamoDBException
 
-from .tables import Conflict, IdempotencyRow, StoreUnavailable, failed_condition
+from .tables import Conflict, IdempotencyRow, StoreUnavailable, code_of, failed_condition
 
 
 class Kept(NamedTuple):
@@ -41,7 +41,7 @@ class Idempotency:
         except IdempotencyRow.DoesNotExist:
             return None
         except PynamoDBException as error:
-            raise StoreUnavailable(str(error.cause_response_code)) from error
+            raise StoreUnavailable(str(code_of(error))) from error
         if row.expires_at < now:
             return None
         return Kept(row.fingerprint, row.state, row.post_id, row.answer)
@@ -61,7 +61,7 @@ class Idempotency:
         except PynamoDBException as error:
             if failed_condition(error):
                 raise Conflict from error
-            raise StoreUnavailable(str(error.cause_response_code)) from error
+            raise StoreUnavailable(str(code_of(error))) from error
 
     def finish(self, pk: str, status: int, body: Any) -> None:
         """Keep the answer of the request that took the key."""
@@ -71,11 +71,11 @@ class Idempotency:
                 condition=IdempotencyRow.pk.exists(),
             )
         except PynamoDBException as error:
-            raise StoreUnavailable(str(error.cause_response_code)) from error
+            raise StoreUnavailable(str(code_of(error))) from error
 
     def release(self, pk: str) -> None:
         """Let go of a key whose request was refused: nothing was done, so it may be corrected and sent again."""
         try:
             IdempotencyRow(pk).delete()
         except PynamoDBException as error:
-            raise StoreUnavailable(str(error.cause_response_code)) from error
+            raise StoreUnavailable(str(code_of(error))) from error

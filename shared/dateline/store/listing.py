@@ -19,7 +19,7 @@ from ..domain.errors import Problem
 from ..domain.post import Post
 from ..domain.time import sortable
 from .posts import Posts, from_row
-from .tables import PostRow, StoreUnavailable
+from .tables import PostRow, StoreUnavailable, code_of
 
 MOST_QUERIES = 5
 """Queries a page may cost."""
@@ -73,7 +73,7 @@ def page(posts: Posts, partition: str, wanted: Filter, limit: int, cursor: str |
             return _by_status(posts, partition, wanted, limit, after)
         return _by_time(partition, wanted, limit, after)
     except PynamoDBException as error:
-        raise StoreUnavailable(str(error.cause_response_code)) from error
+        raise StoreUnavailable(str(code_of(error))) from error
 
 
 def _range(index: Any, wanted: Filter) -> Any:

@@ -20,7 +20,7 @@ from ..domain import lifecycle
 from ..domain.ids import new_token
 from ..domain.post import Post, Transition, body_of, post_from
 from ..domain.time import sortable
-from .tables import BookingRow, Conflict, IdempotencyRow, PostRow, StoreUnavailable, failed_condition
+from .tables import BookingRow, Conflict, IdempotencyRow, PostRow, StoreUnavailable, code_of, failed_condition
 
 DUE_SHARDS = 4
 """Partitions of the due index: 4,000 writes a second before it is the bottleneck, four queries a minute when idle."""
@@ -119,7 +119,7 @@ class Posts:
         except PostRow.DoesNotExist:
             return None
         except PynamoDBException as error:
-            raise StoreUnavailable(str(error.cause_response_code)) from error
+            raise StoreUnavailable(str(code_of(error))) from error
 
     def get_many(self, post_ids: Sequence[str], *, consistent: bool = False) -> list[Post]:
         """Those of the posts that exist, in the order asked for (eventually consistent like the indexes, unless asked)."""
@@ -127,7 +127,7 @@ class Posts:
             rows = PostRow.batch_get(list(dict.fromkeys(post_ids)), consistent_read=consistent) if post_ids else []
             found = {row.id: from_row(row) for row in rows}
         except PynamoDBException as error:
-            raise StoreUnavailable(str(error.cause_response_code)) from error
+            raise StoreUnavailable(str(code_of(error))) from error
         return [found[post_id] for post_id in post_ids if post_id in found]
 
     def save(self, post: Post, *, bookings: Iterable[Booking] = (), once: Claimed | None = None) -> None:
@@ -162,21 +162,21 @@ class Posts:
         except PostRow.DoesNotExist:
             return False
         except PynamoDBException as error:
-            raise StoreUnavailable(str(error.cause_response_code)) from error
+            raise StoreUnavailable(str(code_of(error))) from error
         return bool(row.write == post.write)
 
     @staticmethod
     def _refused(error: PynamoDBException, once: Claimed | None, deletes: int) -> None:
         if failed_condition(error):
             raise Conflict from error
-        if error.cause_response_code == "TransactionCanceledException":
+        if code_of(error) == "TransactionCanceledException":
             # pynamodb sends deletes before puts, each in the order they were added: the post, then the idempotency row.
             reasons = [r.code if r else None for r in getattr(error, "cancellation_reasons", ())][deletes:]
             if once is not None and len(reasons) > 1 and reasons[1] == "ConditionalCheckFailed":
                 raise Replayed from error
             if (reasons and reasons[0] == "ConditionalCheckFailed") or "TransactionConflict" in reasons:
                 raise Conflict from error
-        raise StoreUnavailable(str(error.cause_response_code)) from error
+        raise StoreUnavailable(str(code_of(error))) from error
 
     def change(self, post: Post, move: Callable[[Post], object]) -> Post:
         """Apply `move` to the post and write it; if somebody wrote in between, read again and apply it to what is there.
@@ -217,7 +217,7 @@ class Posts:
         except PynamoDBException as error:
             if failed_condition(error):
                 return None
-            raise StoreUnavailable(str(error.cause_response_code)) from error
+            raise StoreUnavailable(str(code_of(error))) from error
         return from_row(row)
 
     def due(self, now: datetime, limit: int = 100) -> list[str]:
@@ -228,7 +228,7 @@ class Posts:
                 for row in PostRow.due.query(str(shard), PostRow.due_at <= sortable(now), limit=limit)
             ]
         except PynamoDBException as error:
-            raise StoreUnavailable(str(error.cause_response_code)) from error
+            raise StoreUnavailable(str(code_of(error))) from error
 
     def oldest_due(self, now: datetime) -> datetime | None:
         """The earliest deadline that has passed, None if none has."""
@@ -238,7 +238,7 @@ class Posts:
                 for row in PostRow.due.query(str(shard), PostRow.due_at <= sortable(now), limit=1) if row.due_at
             ]
         except PynamoDBException as error:
-            raise StoreUnavailable(str(error.cause_response_code)) from error
+            raise StoreUnavailable(str(code_of(error))) from error
         return _moment(min(passed)) if passed else None
 
 

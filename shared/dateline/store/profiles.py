@@ -11,7 +11,7 @@ from pynamodb.exceptions import PynamoDBException
 
 from ..domain.ids import new_token
 from ..domain.post import partition
-from .tables import Conflict, ProfileRow, StoreUnavailable, failed_condition
+from .tables import Conflict, ProfileRow, StoreUnavailable, code_of, failed_condition
 
 
 @dataclass(slots=True)
@@ -66,14 +66,14 @@ class Profiles:
         except ProfileRow.DoesNotExist:
             return None
         except PynamoDBException as error:
-            raise StoreUnavailable(str(error.cause_response_code)) from error
+            raise StoreUnavailable(str(code_of(error))) from error
 
     def get_many(self, profile_ids: Iterable[str]) -> dict[str, Profile]:
         """Those of the profiles that exist, by id: one call for up to 100."""
         try:
             return {row.id: _from_row(row) for row in ProfileRow.batch_get(list(profile_ids), consistent_read=True)}
         except PynamoDBException as error:
-            raise StoreUnavailable(str(error.cause_response_code)) from error
+            raise StoreUnavailable(str(code_of(error))) from error
 
     def list(self, ws: str, limit: int, after: str | None = None) -> tuple[list[Profile], str | None]:
         """Profiles of one side of a workspace in order of their ids, and where to go on."""
@@ -82,7 +82,7 @@ class Profiles:
             result = ProfileRow.by_workspace.query(ws, limit=limit, page_size=limit, last_evaluated_key=start)
             found = [_from_row(row) for row in result]
         except PynamoDBException as error:
-            raise StoreUnavailable(str(error.cause_response_code)) from error
+            raise StoreUnavailable(str(code_of(error))) from error
         return found, found[-1].id if found and result.last_evaluated_key else None
 
     def save(self, profile: Profile) -> None:
@@ -101,17 +101,18 @@ class Profiles:
             profile.version = expected
             if failed_condition(error):
                 raise Conflict from error
-            raise StoreUnavailable(str(error.cause_response_code)) from error
+            raise StoreUnavailable(str(code_of(error))) from error
 
     def delete(self, profile_id: str) -> None:
         """Remove the profile and its credentials. Removing what is gone is no error."""
         try:
             ProfileRow(profile_id).delete()
         except PynamoDBException as error:
-            raise StoreUnavailable(str(error.cause_response_code)) from error
+            raise StoreUnavailable(str(code_of(error))) from error
 
     def lock(self, profile: Profile, now: datetime, seconds: float) -> str | None:
-        """Take the right to refresh this profile's tokens: a token to save with, None if another worker has it.
+        """Take the right to refresh this profile's tokens: a token to unlock with, None if another worker has it. Saving
+        the profile ends the lock too.
 
         Conditional on the version that was read: whoever reads old tokens after a refresh does not get the lock.
         """
@@ -125,5 +126,14 @@ class Profiles:
         except PynamoDBException as error:
             if failed_condition(error):
                 return None
-            raise StoreUnavailable(str(error.cause_response_code)) from error
+            raise StoreUnavailable(str(code_of(error))) from error
         return token
+
+    def unlock(self, profile_id: str, token: str) -> None:
+        """Give the right back after a refresh that brought nothing. Never raises: a lock lapses by itself."""
+        try:
+            ProfileRow(profile_id).update(
+                actions=[ProfileRow.lock.remove(), ProfileRow.lock_until.remove()], condition=ProfileRow.lock == token
+            )
+        except PynamoDBException:
+            return

@@ -231,6 +231,13 @@ def connect(session: botocore.session.Session, region: str, names: Mapping[str, 
     return connection
 
 
+def code_of(error: PynamoDBException) -> str | None:
+    """DynamoDB's code of an error, None where there was no answer (pynamodb's own property fails on a lost one)."""
+    response = getattr(error.cause, "response", None) or {}
+    code: str | None = response.get("Error", {}).get("Code")
+    return code
+
+
 def failed_condition(error: PynamoDBException) -> bool:
     """True when a single write was refused by its own condition."""
-    return error.cause_response_code == "ConditionalCheckFailedException"
+    return code_of(error) == "ConditionalCheckFailedException"

@@ -9,7 +9,7 @@ from pynamodb.connection import Connection
 from pynamodb.exceptions import PynamoDBException
 from pynamodb.transactions import TransactWrite
 
-from .tables import StoreUnavailable, WorkspaceRow
+from .tables import StoreUnavailable, WorkspaceRow, code_of
 
 
 class ApiKey(NamedTuple):
@@ -53,7 +53,7 @@ class Workspaces:
             rows = WorkspaceRow.query(f"ws#{workspace_id}", WorkspaceRow.sk.startswith("key#"), consistent_read=True)
             return [_key(row.body) for row in rows]
         except PynamoDBException as error:
-            raise StoreUnavailable(str(error.cause_response_code)) from error
+            raise StoreUnavailable(str(code_of(error))) from error
 
     def save_key(self, key: ApiKey) -> None:
         """Write a key where it is looked up and where it is listed, both or neither."""
@@ -63,7 +63,7 @@ class Workspaces:
                 transaction.save(WorkspaceRow(f"key#{key.hash}", "key", body=body))
                 transaction.save(WorkspaceRow(f"ws#{key.workspace_id}", f"key#{key.id}", body=body))
         except PynamoDBException as error:
-            raise StoreUnavailable(str(error.cause_response_code)) from error
+            raise StoreUnavailable(str(code_of(error))) from error
 
     def settings(self, workspace_id: str) -> dict[str, Any]:
         """A workspace's settings, `{}` if none were ever written."""
@@ -74,7 +74,7 @@ class Workspaces:
         try:
             WorkspaceRow(f"ws#{workspace_id}", "settings", body=settings).save()
         except PynamoDBException as error:
-            raise StoreUnavailable(str(error.cause_response_code)) from error
+            raise StoreUnavailable(str(code_of(error))) from error
 
     @staticmethod
     def _get(pk: str, sk: str) -> dict[str, Any] | None:
@@ -84,7 +84,7 @@ class Workspaces:
         except WorkspaceRow.DoesNotExist:
             return None
         except PynamoDBException as error:
-            raise StoreUnavailable(str(error.cause_response_code)) from error
+            raise StoreUnavailable(str(code_of(error))) from error
 
 
 def _key(body: dict[str, Any]) -> ApiKey:

@@ -74,16 +74,20 @@ class Composed(NamedTuple):
 
 def compose(
     wish: Wish, profiles: Mapping[str, Profile], settings: Mapping[str, Any], now: datetime, max_horizon_days: int | None,
-    *, draft: bool, same_time: tuple[datetime, dict[str, Any]] | None = None,
+    *, draft: bool, same_time: tuple[datetime, dict[str, Any]] | None = None, kept: Mapping[str, Target] | None = None,
 ) -> Composed:
     """Hold a wish against everything. `profiles` are those of the workspace by id; what is missing there is 404.
 
     A `draft` may break content rules: they come back as warnings. `same_time` is the resolved time of a post whose time an
-    edit leaves alone: it is not held against the clock again. Raises `Problem` with every fault found.
+    edit leaves alone: it is not held against the clock again. `kept` are the targets of a scheduled post whose time alone is
+    edited: they and the content were held against the rules before, and `profiles` is not looked at. Raises `Problem` with
+    every fault found.
     """
-    problems: list[Problem] = []
-    targets, missing = _targets(wish, profiles)
-    problems += missing
+    if kept is None:
+        targets, problems = _targets(wish, profiles)
+    else:
+        targets, problems = {id: Target(id, target.platform) for id, target in kept.items()}, []
+    missing = bool(problems)
     warnings: list[Warn] = []
     publish_at, intent = None, None
     if wish.publish_now:
@@ -97,14 +101,16 @@ def compose(
         except Problem as problem:
             problems.append(problem)
     segments = tuple(wish.thread) if wish.thread is not None else (Segment(wish.text or "", tuple(wish.media)),)
-    _sizes(wish, segments)
-    broken = _content(wish, segments, targets, profiles, warnings)
+    broken: list[FieldError] = []
+    if kept is None:
+        _sizes(wish, segments)
+        broken = _content(wish, segments, targets, profiles, warnings)
     if broken and draft:
         warnings += [Warn(e.code, e.detail, {"pointer": e.pointer, **e.extra}) for e in broken]
     elif broken:
         problems.append(Problem("content_invalid", _summary(broken), errors=broken))
     if not targets and not draft and not missing:
-        problems.append(Problem("invalid_request", "A post needs at least one profile.", pointer="/profileIds"))
+        problems.append(Problem("invalid_request", "A post needs at least one profile in profileIds.", pointer="/profileIds"))
     if problems:
         raise _together(problems)
     return Composed(segments, publish_at, intent, targets, tuple(warnings))
@@ -163,7 +169,7 @@ def _content(
     for name in wish.platforms:
         if name not in registry.names():
             detail = f"There is no platform {name!r}; there are: {', '.join(registry.names())}."
-            raise Problem("invalid_request", detail, pointer=f"/platforms/{name}")
+            raise Problem("invalid_request", detail, pointer="/platforms/" + name.replace("~", "~0").replace("/", "~1"))
         if name not in used and targets:
             detail = f"The override for {name} is kept but does nothing: no profile of the post is on {name}."
             warnings.append(Warn("override_unused", detail, {"pointer": f"/platforms/{name}"}))

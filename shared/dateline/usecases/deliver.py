@@ -21,11 +21,11 @@ from ..domain import lifecycle
 from ..domain.ids import new_token
 from ..domain.post import Post, RemoteSegment, Target
 from ..platforms import registry
-from ..platforms.base import Account, Delivery, Outcome, Publisher, Remote
+from ..platforms.base import Account, Delivery, NotReady, Outcome, Publisher, Remote
 from ..store.profiles import Profile
 from ..store.tables import Conflict, StoreUnavailable
-from . import dispatch, outcomes
-from .outcomes import ClaimLost
+from . import dispatch, outcomes, tokens
+from .outcomes import RESERVE, ROLLBACK, ClaimLost
 
 if TYPE_CHECKING:
     from ..wiring import Deps
@@ -34,9 +34,6 @@ log = logging.getLogger("dateline")
 
 SHORT_WAIT = 1.0
 """Seconds a worker waits itself: SQS delays by whole seconds only, and a post must be neither early nor a second late."""
-
-RESERVE = 40.0
-"""Seconds of the function's time that a further segment must find left: one call's deadline and the writes after it."""
 
 Step = Literal["skip", "wait", "publish", "prepare", "resolve"]
 
@@ -97,8 +94,14 @@ def _give_up_late(deps: Deps, post: Post) -> bool:
     limit = lifecycle.late_at(post)
     if limit is None or now <= limit:
         return False
-    after = deps.posts.change(post, lambda p: p.status in ("scheduled", "queued") and dispatch.too_late(p, now))
-    return after.status not in ("scheduled", "queued")
+    late = False
+
+    def move(current: Post) -> None:
+        nonlocal late
+        late = current.status in ("scheduled", "queued") and dispatch.too_late(current, now)
+
+    deps.posts.change(post, move)
+    return late
 
 
 class Work:
@@ -121,10 +124,12 @@ class Work:
         try:
             if (refusal := self._refusal()) is not None:
                 return self._refuse(*refusal)
-            assert self.profile is not None
+            if self.profile is None:
+                self._claim(None)
+                return outcomes.unconfirmed(self, "The profile was removed meanwhile.")
             self.publisher = registry.publisher("sandbox" if self.post.mode == "test" else self.target.platform)
             try:
-                credentials = outcomes.fresh_credentials(self.deps, self.profile, self.publisher)
+                credentials = tokens.fresh_credentials(self.deps, self.profile, self.publisher)
             except Outcome as outcome:
                 self._claim(None)
                 return outcomes.settle(self, outcome)
@@ -160,6 +165,7 @@ class Work:
         """
         now, lease = self.deps.clock.now(), self.deps.settings.tuning.lease
         ready = delivery is not None and self.step != "resolve" and not self.publisher.needs_preparation(delivery)
+        ready = ready and self.time_left() >= RESERVE and ROLLBACK not in self.target.checkpoint
 
         def move(post: Post) -> None:
             step, until = decide(post, self.message.profile_id, self.message.revision, now)
@@ -212,26 +218,36 @@ class Work:
         delivery.armed_at, delivery.uncertain = target.armed_at, target.uncertain
 
     def _checkpoint(self, delivery: Delivery, values: dict[str, Any]) -> None:
+        """Save what preparation has got so far. Where the time is short it stops there, and another invocation goes on."""
+
         def merge(post: Post, target: Target) -> None:
             target.checkpoint.update(values)
             lifecycle.conclude(post, self.deps.clock.now())
 
         self.write(merge)
         delivery.checkpoint.update(values)
+        if self.target.armed is None:
+            self._need_time()
+
+    def _need_time(self) -> None:
+        if self.time_left() < RESERVE:
+            raise NotReady("goes_on", "The delivery goes on in another invocation.", 0.0)
 
     def _work(self, delivery: Delivery) -> str:
         if self.step == "resolve":
             found = outcomes.look(self, delivery)
             if found is None:
                 return "looked"
+            self.step = "prepare"  # what was uncertain is settled; what follows is no look any more
             self._save(delivery, found)
+        elif ROLLBACK in self.target.checkpoint:
+            return outcomes.roll_back(self, delivery)
         elif self.publisher.needs_preparation(delivery):
             self.publisher.prepare(delivery)
         while self.target.status == "publishing" and len(self.target.remotes) < len(delivery.segments):
             segment = len(self.target.remotes)
             if self.target.armed != segment:
-                if self.time_left() < RESERVE:
-                    return self._come_back_soon()
+                self._need_time()
                 self._arm(delivery, segment)
             self._save(delivery, self.publisher.publish(delivery, segment))
         return self.target.status
@@ -246,12 +262,6 @@ class Work:
 
         self.write(arm)
         self._refresh_view(delivery)
-
-    def _come_back_soon(self) -> str:
-        now = self.deps.clock.now()
-        self.write(lambda post, target: lifecycle.come_back(post, target, now, now))
-        dispatch.call_back(self.deps, self.post, self.target)
-        return "goes on in another invocation"
 
     def _save(self, delivery: Delivery, remotes: tuple[Remote, ...]) -> None:
         """Save what became visible, before anything else, and end the target or arm its next segment in the same write."""

@@ -71,7 +71,8 @@ def dispatch(deps: Deps, post_id: str, partition: str | None = None) -> str:
     """
     now = deps.clock.now()
     if partition is not None:
-        post = deps.posts.mark_queued(post_id, partition, now, now + seconds(retry.REDISPATCH_AFTER))
+        look = seconds(deps.settings.tuning.lease + retry.GRACE)
+        post = deps.posts.mark_queued(post_id, partition, now, now + look)
         if post is not None:
             send(deps, post, post.targets.values())
             return "queued"
@@ -93,7 +94,7 @@ def dispatch_post(deps: Deps, post: Post, now: datetime) -> str:
         post = deps.posts.change(post, lambda p: come_due(p, now))
         if post.status != "queued":
             return post.status
-    waiting = [t for t in post.open_targets() if _wants_work(t, now)]
+    waiting = [t for t in post.open_targets() if _wants_work(t, now, deps.settings.tuning.lead + NEAR)]
     if post.status in ("queued", "publishing") and waiting:
         send(deps, post, waiting)
         return "sent"
@@ -126,7 +127,7 @@ def too_late(post: Post, now: datetime) -> bool:
     return True
 
 
-def _wants_work(target: Target, now: datetime) -> bool:
+def _wants_work(target: Target, now: datetime, near: float) -> bool:
     if target.status == "waiting":
         return True
-    return target.next_attempt_at is not None and (target.next_attempt_at - now).total_seconds() <= NEAR
+    return target.next_attempt_at is not None and (target.next_attempt_at - now).total_seconds() <= near

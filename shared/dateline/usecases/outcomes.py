@@ -1,4 +1,4 @@
-"""What follows from how a delivery went: the end, another try, another look, a refreshed token, a dead profile.
+"""What follows from how a delivery went: the end, another try, another look. Tokens stand in `tokens`.
 
 One rule stands above all others here: a target whose irreversible call had no clear answer is looked up, and tried again only
 when it is known that it was not published.
@@ -16,13 +16,11 @@ from ..domain import lifecycle, retry
 from ..domain.post import Post, RemoteSegment, Target, seconds
 from ..domain.time import sortable
 from ..platforms.base import (
-    Absent,
     Delivery,
     Failed,
     Found,
     NotReady,
     Outcome,
-    Publisher,
     Remote,
     Retry,
     SafeToRepeat,
@@ -30,9 +28,7 @@ from ..platforms.base import (
     Undecidable,
     Unknown,
 )
-from ..store.profiles import Profile
-from ..store.tables import Conflict
-from . import dispatch
+from . import dispatch, tokens
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -42,11 +38,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("dateline")
 
-EXPIRES_SOON = 60.0
-"""A token that lapses within so many seconds is refreshed before it is used."""
+RESERVE = 50.0
+"""Seconds of the function's time that a call must find left: its deadline (30), and the write after it (four tries of 5)."""
 
-REFRESH_LOCK = 60.0
-"""Seconds a worker may take to refresh: longer than the deadline of one call."""
+ROLLBACK = "rollback"
+"""The checkpoint's member that says why segments are being taken down, so that a worker that dies over it is followed up."""
 
 CONTESTED_WAIT = 5.0
 """Seconds to wait when another post with the same words is just being published on the same profile."""
@@ -64,52 +60,68 @@ def settle(work: Work, outcome: Outcome, delivery: Delivery | None = None) -> st
     if isinstance(outcome, Unknown) and delivery is not None:
         return _unknown(work, delivery)
     if isinstance(outcome, TokenRefused):
-        outcome = _token_refused(work, outcome, delivery)
-    if isinstance(outcome, NotReady):
-        return _not_ready(work, outcome)
+        outcome = tokens.refused(work, outcome, delivery)
     if work.step == "resolve" and work.target.armed is not None:
         return _look_failed(work, outcome)
+    if isinstance(outcome, NotReady):
+        return _not_ready(work, outcome)
     if isinstance(outcome, Retry):
         return _retry(work, outcome, delivery)
     return _fail(work, outcome.code, outcome.detail, delivery)
 
 
 def _fail(work: Work, code: str, detail: str, delivery: Delivery | None) -> str:
-    now = work.deps.clock.now()
     if work.post.on_segment_failure == "rollback" and delivery is not None and work.target.remotes:
-        detail = f"{detail} {_roll_back(work, delivery)}"
-    work.write(lambda post, target: lifecycle.end(post, target, "failed", now, code, detail))
+
+        def decided(post: Post, target: Target) -> None:
+            lifecycle.disarm(target)
+            target.checkpoint[ROLLBACK] = [code, detail]
+            lifecycle.conclude(post, work.deps.clock.now())
+
+        work.write(decided)
+        return roll_back(work, delivery)
+    return _end_failed(work, code, detail)
+
+
+def _end_failed(work: Work, code: str, detail: str) -> str:
+    now = work.deps.clock.now()
+
+    def move(post: Post, target: Target) -> None:
+        target.checkpoint.pop(ROLLBACK, None)
+        lifecycle.end(post, target, "failed", now, code, detail)
+
+    work.write(move)
     return "failed"
 
 
-def _roll_back(work: Work, delivery: Delivery) -> str:
-    """Take the published segments down again, last first; what cannot be deleted stays listed."""
+def roll_back(work: Work, delivery: Delivery) -> str:
+    """Take the published segments down again, last first, then fail; what cannot be deleted stays listed."""
+    code, detail = work.target.checkpoint[ROLLBACK]
+    done = "The segments that were out have been taken down again."
     for remote in list(reversed(work.target.remotes)):
+        if work.time_left() < RESERVE:
+            _come_back(work, work.deps.clock.now())
+            return "goes on in another invocation"
         try:
             work.publisher.delete(delivery, remote.id)
         except Outcome as outcome:
-            return f"Not every published segment could be taken down again ({outcome.code})."
+            done = f"Not every published segment could be taken down again ({outcome.code})."
+            break
+
         def forget(post: Post, target: Target) -> None:
             target.remotes.pop()
             lifecycle.conclude(post, work.deps.clock.now())
 
         work.write(forget)
-    return "The segments that were out have been taken down again."
+    return _end_failed(work, code, f"{detail} {done}")
 
 
 def _retry(work: Work, outcome: Retry, delivery: Delivery | None) -> str:
     """Try again after the network's own wish, else after the table's delay; in the end, give up."""
     deps, now = work.deps, work.deps.clock.now()
-    if work.post.on_segment_failure != "resume" and work.target.remotes:
-        return _fail(work, outcome.code, outcome.detail, delivery)
-    delay = retry.retry_delay(work.target.retries, f"{work.post.id}{work.message.profile_id}", deps.settings.tuning.retry_scale)
-    if delay is None:
-        return _fail(work, outcome.code, f"{outcome.detail} Given up after {work.target.retries} retries.", delivery)
-    longest = min(retry.LONGEST_WAIT, work.post.max_lateness or retry.LONGEST_WAIT)
-    wait = outcome.after if outcome.after is not None else delay
-    if wait > longest:
-        detail = f"{outcome.detail} The network asks to wait {wait:,.0f} s; the post waits {longest:,.0f} s at most."
-        return _fail(work, outcome.code, detail, delivery)
+    wait, why = _wait(work, outcome)
+    if wait is None:
+        return _fail(work, outcome.code, f"{outcome.detail} {why}".rstrip(), delivery)
 
     def move(post: Post, target: Target) -> None:
         lifecycle.retry_later(post, target, now + seconds(max(wait, 0.0)), outcome.code, outcome.detail, now)
@@ -119,6 +131,21 @@ def _retry(work: Work, outcome: Retry, delivery: Delivery | None) -> str:
     work.write(move)
     dispatch.call_back(deps, work.post, work.target)
     return "retrying"
+
+
+def _wait(work: Work, outcome: Retry) -> tuple[float | None, str]:
+    """Seconds until the next try; None if there is to be none, and why."""
+    if work.post.on_segment_failure != "resume" and work.target.remotes:
+        return None, ""
+    seed = f"{work.post.id}{work.message.profile_id}"
+    delay = retry.retry_delay(work.target.retries, seed, work.deps.settings.tuning.retry_scale)
+    if delay is None:
+        return None, f"Given up after {work.target.retries} retries."
+    longest = min(retry.LONGEST_WAIT, work.post.max_lateness or retry.LONGEST_WAIT)
+    wait = delay if outcome.after is None else outcome.after
+    if wait > longest:
+        return None, f"The next try would be in {wait:,.0f} s; the post waits {longest:,.0f} s at most."
+    return wait, ""
 
 
 def _come_back(work: Work, at: datetime) -> None:
@@ -133,8 +160,15 @@ def _not_ready(work: Work, outcome: NotReady) -> str:
     if attempt is not None and now - attempt.started_at > timedelta(seconds=LONGEST_PREPARATION):
         detail = f"{outcome.detail} The network was still not done after an hour."
         return _fail(work, outcome.code, detail, None)
-    _come_back(work, now + seconds(outcome.after))
-    return "waits for the network"
+    at = now + seconds(outcome.after)
+
+    def move(post: Post, target: Target) -> None:
+        lifecycle.disarm(target)
+        lifecycle.come_back(post, target, at, now)
+
+    work.write(move)
+    dispatch.call_back(work.deps, work.post, work.target)
+    return "goes on later"
 
 
 def _unknown(work: Work, delivery: Delivery) -> str:
@@ -156,9 +190,10 @@ def _unknown(work: Work, delivery: Delivery) -> str:
 
 def _look_failed(work: Work, outcome: Outcome) -> str:
     now = work.deps.clock.now()
-    if work.target.failed_looks + 1 >= retry.MOST_FAILED_LOOKS or isinstance(outcome, Failed | TokenRefused):
-        return _unconfirmed(work, f"It could not be looked up: {outcome.detail}")
-    after = outcome.after if isinstance(outcome, Retry) and outcome.after is not None else retry.LOOK_RETRY
+    dead = isinstance(outcome, Failed) and outcome.code == "token_dead"
+    if dead or work.target.failed_looks + 1 >= retry.MOST_FAILED_LOOKS:
+        return unconfirmed(work, f"It could not be looked up: {outcome.detail}")
+    after = outcome.after if isinstance(outcome, Retry | NotReady) and outcome.after is not None else retry.LOOK_RETRY
 
     def move(post: Post, target: Target) -> None:
         target.failed_looks += 1
@@ -169,7 +204,8 @@ def _look_failed(work: Work, outcome: Outcome) -> str:
     return "the look failed"
 
 
-def _unconfirmed(work: Work, why: str) -> str:
+def unconfirmed(work: Work, why: str) -> str:
+    """The target ends: nobody can tell, a person has to look."""
     now = work.deps.clock.now()
     detail = f"The network may or may not have taken it: its answer was lost. {why} Look on the network, then resolve the target."
     work.write(lambda post, target: lifecycle.end(post, target, "unconfirmed", now, "unconfirmed", detail))
@@ -182,6 +218,9 @@ def look(work: Work, delivery: Delivery) -> tuple[Remote, ...] | None:
     segment = work.target.armed
     if segment is None:
         raise ClaimLost
+    if work.time_left() < RESERVE:
+        _come_back(work, deps.clock.now())
+        return None
     taken, contested = _others(work, delivery)
     if contested:
         _come_back(work, deps.clock.now() + seconds(CONTESTED_WAIT))
@@ -192,17 +231,18 @@ def look(work: Work, delivery: Delivery) -> tuple[Remote, ...] | None:
     if isinstance(resolution, Found):
         return resolution.remotes
     if isinstance(resolution, Undecidable):
-        _unconfirmed(work, resolution.detail)
+        unconfirmed(work, resolution.detail)
         return None
-    if isinstance(resolution, SafeToRepeat):
-        _retry(work, Retry("answer_lost", "The network's answer was lost, and the post is not there."), delivery)
+    again = Retry("answer_lost", "The network's answer was lost, and the post is not there.")
+    if isinstance(resolution, SafeToRepeat) and _wait(work, again)[0] is not None:
+        _retry(work, again, delivery)
         return None
-    assert isinstance(resolution, Absent)
+    # Absent; or it might be repeated but will not be, and a slow server may still make it appear after all.
     settling = deps.settings.tuning.settle
     ended = work.target.call_ended_at or work.target.lease_until or now
     counts = (now - ended).total_seconds() >= settling
     if counts and work.target.absences >= 1:
-        _retry(work, Retry("answer_lost", "The network's answer was lost, and the post did not appear."), delivery)
+        _retry(work, again, delivery)
         return None
 
     def move(post: Post, target: Target) -> None:
@@ -306,95 +346,11 @@ def save_message(deps: Deps, message: Message) -> str:
             ),
         )
     except ClaimLost:
+        known = post.targets.get(message.profile_id)
+        if known is None or not {r.id for r in remotes} <= {r.id for r in known.remotes}:
+            log.error("published, but no longer to be saved", extra={"post_id": post.id, "outcome": json.dumps(outcome)})
         return "known already"
     target = post.targets[message.profile_id]
     if target.status == "publishing":
         dispatch.send(deps, post, [target])
     return "saved"
-
-
-def fresh_credentials(deps: Deps, profile: Profile, publisher: Publisher) -> dict[str, str]:
-    """The profile's credentials, refreshed if they lapse within a minute.
-
-    Raises `TokenRefused`, `Retry`, `SecretsUnavailable`.
-    """
-    credentials = deps.secrets.open(profile.workspace_id, profile.id, profile.secret)
-    expires = profile.token_expires_at
-    if expires is None or (expires - deps.clock.now()).total_seconds() > EXPIRES_SOON:
-        return credentials
-    return refresh(deps, profile, publisher, credentials) or credentials
-
-
-def refresh(deps: Deps, profile: Profile, publisher: Publisher, credentials: dict[str, str]) -> dict[str, str] | None:
-    """New tokens under a lock, saved by compare-and-swap; None where the network has no refresh.
-
-    Refresh tokens rotate: two workers that refresh at once would lose the account, and so would a token that is not saved.
-    What a partial answer leaves out stays. Raises `TokenRefused` when the grant is dead, `Retry` when another worker is at it.
-    """
-    from .deliver import account_of
-
-    now = deps.clock.now()
-    if deps.profiles.lock(profile, now, REFRESH_LOCK) is None:
-        current = deps.profiles.get(profile.id)
-        if current is not None and current.secret != profile.secret:
-            return deps.secrets.open(current.workspace_id, current.id, current.secret)
-        raise Retry("refresh_in_progress", "Another worker is refreshing the profile's token.", after=5.0)
-    tokens = publisher.refresh(account_of(deps, profile, publisher, credentials), deps.http)
-    if tokens is None:
-        return None
-    merged = {**credentials, **tokens.credentials}
-    secret = deps.secrets.seal(profile.workspace_id, profile.id, merged)
-    expires = now + seconds(tokens.expires_in) if tokens.expires_in else None
-    used = profile.secret
-    for _ in range(5):
-        profile.secret, profile.token_expires_at, profile.updated_at = secret, expires, now
-        try:
-            deps.profiles.save(profile)
-            return merged
-        except Conflict:
-            current = deps.profiles.get(profile.id)
-            if current is None or current.secret != used:
-                break
-            profile = current
-    return merged
-
-
-def _token_refused(work: Work, refused: TokenRefused, delivery: Delivery | None) -> Outcome:
-    """A refused token is refreshed; where that cannot be, a harmless read confirms before the profile is called dead."""
-    deps, profile = work.deps, work.profile
-    assert profile is not None
-    from .deliver import account_of
-
-    fresh = deps.profiles.get(profile.id) or profile
-    credentials = deps.secrets.open(fresh.workspace_id, fresh.id, fresh.secret)
-    if delivery is not None and credentials != dict(delivery.account.credentials):
-        return Retry("token_refreshed", "The token was refreshed meanwhile.", after=0.0)
-    try:
-        if delivery is not None and refresh(deps, fresh, work.publisher, credentials) is not None:
-            return Retry("token_refreshed", "The token had lapsed and was refreshed.", after=0.0)
-        if delivery is None:
-            raise refused
-        work.publisher.verify(account_of(deps, fresh, work.publisher, credentials), deps.http)
-    except TokenRefused as dead:
-        _disconnect(deps, fresh, dead)
-        return Failed("token_dead", f"{dead.detail} Connect the profile again, then retry the post.")
-    except Outcome as unclear:
-        return Retry("token_unclear", f"The token was refused, and it is not clear yet whether it is dead ({unclear.code}).")
-    return Retry("token_refused", f"{refused.detail} A check found it good: the refusal was passing.")
-
-
-def _disconnect(deps: Deps, profile: Profile, dead: TokenRefused) -> None:
-    """Mark the profile, unless its credentials were replaced meanwhile."""
-    used = profile.secret
-    for _ in range(5):
-        profile.status = "disconnected"
-        profile.error = {"code": dead.code, "detail": dead.detail}
-        profile.updated_at = deps.clock.now()
-        try:
-            deps.profiles.save(profile)
-            return
-        except Conflict:
-            current = deps.profiles.get(profile.id)
-            if current is None or current.secret != used:
-                return
-            profile = current

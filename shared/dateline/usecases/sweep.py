@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from datetime import datetime
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..domain import lifecycle
@@ -25,6 +26,11 @@ PER_SHARD = 200
 """Posts looked at per shard and minute; what is left comes next minute, the oldest first."""
 
 
+BUSY = 1000
+"""Messages that wait in the deliveries queue: above that a target that was not claimed yet is taken to be among them. It is
+neither sent again (that would make the queue longer) nor given up."""
+
+
 class Swept(NamedTuple):
     """What one sweep did: posts looked at, posts that failed to be, and how late the latest was (seconds past its deadline)."""
 
@@ -36,6 +42,7 @@ class Swept(NamedTuple):
 def sweep(deps: Deps, time_left: Callable[[], float]) -> Swept:
     """Look at every post whose deadline has passed, as long as there is time. One bad post never stops the others."""
     now = deps.clock.now()
+    busy = cache(lambda: deps.queue.backlog() > BUSY)
     seen = failed = 0
     overdue = 0.0
     for post_id in deps.posts.due(now, PER_SHARD):
@@ -48,15 +55,15 @@ def sweep(deps: Deps, time_left: Callable[[], float]) -> Swept:
             seen += 1
             if post.status not in lifecycle.RESTING:
                 overdue = max(overdue, (now - post.due_at).total_seconds())
-            visit(deps, post, now)
+            visit(deps, post, now, busy)
         except Exception as error:
             failed += 1
             log.exception("a post could not be swept", extra={"post_id": post_id, "reason": type(error).__name__})
     return Swept(seen, failed, overdue)
 
 
-def visit(deps: Deps, post: Post, now: datetime) -> str:
-    """Do what a post past its deadline needs. Says in a word what it was."""
+def visit(deps: Deps, post: Post, now: datetime, busy: Callable[[], bool] = lambda: False) -> str:
+    """Do what a post past its deadline needs. Says in a word what it was. `busy` tells whether the queue is long."""
     if post.status in lifecycle.RESTING:
         return _audit(deps, post)
     if post.status == "scheduled":
@@ -65,8 +72,12 @@ def visit(deps: Deps, post: Post, now: datetime) -> str:
 
     def move(current: Post) -> None:
         nudged.clear()
-        overdue = [target for target in current.targets.values() if lifecycle.overdue(target, now)]
-        nudged.extend(target.profile_id for target in overdue if lifecycle.nudge(current, target, now))
+        overdue = [target for target in current.targets.values() if lifecycle.overdue(current, target, now)]
+        for target in overdue:
+            if target.status == "waiting" and busy():
+                target.nudged_at = now
+            elif lifecycle.nudge(current, target, now):
+                nudged.append(target.profile_id)
         lifecycle.conclude(current, now)
 
     post = deps.posts.change(post, move)

@@ -30,6 +30,12 @@ log = logging.getLogger("dateline")
 
 Entry = Literal["keep", "move", "new"]
 
+TIME = frozenset({"scheduled_for", "timezone", "fold"})
+"""Members of a wish that say when."""
+
+LONGEST_ID = 128
+"""Bytes of a profile's id: a longer one is nobody's, and the tables do not take every key."""
+
 
 class Actor(NamedTuple):
     """Who asks: a key's workspace, side and scopes, and the workspace's settings."""
@@ -51,7 +57,7 @@ class Written(NamedTuple):
 
 def profiles_for(deps: Deps, actor: Actor, profile_ids: Any) -> dict[str, Profile]:
     """The workspace's profiles among these ids: those of another workspace are as good as missing."""
-    ids = list(dict.fromkeys(profile_ids))
+    ids = [id for id in dict.fromkeys(profile_ids) if 0 < len(id.encode()) <= LONGEST_ID]
     found = deps.profiles.get_many(ids) if ids else {}
     return {id: profile for id, profile in found.items() if profile.partition == actor.partition}
 
@@ -104,14 +110,18 @@ def find(deps: Deps, actor: Actor, post_id: str) -> Post:
     return post
 
 
+def _expect(post: Post, if_match: int | None) -> None:
+    if if_match is not None and post.revision != if_match:
+        detail = f"The post is at revision {post.revision}, not {if_match}: read it again and decide again."
+        raise Problem("revision_conflict", detail, extra={"revision": post.revision})
+
+
 def _write(
     deps: Deps, post: Post, move: Callable[[Post], Any], *, once: Claimed | None = None, if_match: int | None = None
 ) -> Post:
     """Apply `move` and write it with the bookings it changes; on a conflict, decide again from what is there now."""
     for _ in range(10):
-        if if_match is not None and post.revision != if_match:
-            detail = f"The post is at revision {post.revision}, not {if_match}: read it again and decide again."
-            raise Problem("revision_conflict", detail, extra={"revision": post.revision})
+        _expect(post, if_match)
         before: list[Booking] = bookings_of(post)
         move(post)
         try:
@@ -137,7 +147,6 @@ def edit(
     said: list[Warn] = []
     entry: Entry = "keep"
     scheduled = post.entry if post.status == "scheduled" else None
-    profiles = profiles_for(deps, actor, {*post.targets, *(changes.get("profile_ids") or ())})
 
     def move(current: Post) -> None:
         nonlocal entry
@@ -145,6 +154,9 @@ def edit(
         target = to or ("scheduled" if "scheduled_for" in changes else current.stage)
         if current.status not in lifecycle.EDITABLE:
             raise lifecycle.illegal(current, target, f"The post is {current.status}: it can be edited until publishing begins.")
+        moved_only = changes.keys() <= TIME and to in (None, "scheduled") and current.status in ("scheduled", "queued")
+        ids = {*current.targets, *(changes.get("profile_ids") or ())}
+        profiles = None if moved_only else profiles_for(deps, actor, ids)
         entry = _apply(deps, actor, current, changes, to, profiles, now, said)
 
     post = _write(deps, post, move, once=once, if_match=if_match)
@@ -156,15 +168,17 @@ def edit(
 
 
 def _apply(
-    deps: Deps, actor: Actor, post: Post, changes: Mapping[str, Any], to: str | None, profiles: Mapping[str, Profile],
+    deps: Deps, actor: Actor, post: Post, changes: Mapping[str, Any], to: str | None, profiles: Mapping[str, Profile] | None,
     now: datetime, said: list[Warn],
 ) -> Entry:
-    """The edit itself. Says what has to become of the schedule entry: one that may be firing just now is never moved,
-    a new one takes its place."""
+    """The edit itself. `profiles` is None where only the time of a scheduled post moves. Says what has to become of the
+    schedule entry: one that may be firing just now is never moved, a new one takes its place."""
     old_time, old_status = post.publish_at, post.status
     wish = wish_of(post)._replace(**changes)
     if "scheduled_for" in changes and "fold" not in changes:
         wish = wish._replace(fold=None)
+    if post.thread and changes.get("media") and changes.get("text") is None and changes.get("thread") is None:
+        raise Problem("invalid_request", "The media of a thread stand in its segments: send thread, or text as well.", "/media")
     if "thread" in changes and changes["thread"] is not None:
         wish = wish._replace(text=changes.get("text"), media=changes.get("media", ()))
     elif changes.get("text") is not None or changes.get("media"):
@@ -174,14 +188,17 @@ def _apply(
         wish = wish._replace(publish_now=True)
     elif stage == "queued":
         stage = "scheduled"
-    if stage == "scheduled" and wish.scheduled_for is None and post.publish_at is None:
-        raise Problem("invalid_request", "A post needs scheduledFor to be scheduled.", pointer="/scheduledFor")
-    timed = changes.keys() & {"scheduled_for", "timezone", "fold"}
+    timed = changes.keys() & TIME
     same = (post.publish_at, post.intent or {}) if post.publish_at is not None and not timed else None
+    if stage == "scheduled" and wish.scheduled_for is None and same is None:
+        raise Problem("invalid_request", "A post needs scheduledFor to be scheduled.", pointer="/scheduledFor")
     draft = stage == "draft"
+    if draft and wish.scheduled_for is None and (changes.get("timezone") or changes.get("fold")):
+        member = "timezone" if changes.get("timezone") else "fold"
+        raise Problem("invalid_request", f"{member} needs scheduledFor.", pointer=f"/{member}")
     composed = compose(
-        wish, profiles, actor.settings, now, deps.settings.max_horizon_days, draft=draft,
-        same_time=None if stage == "publish" else same,
+        wish, profiles or {}, actor.settings, now, deps.settings.max_horizon_days, draft=draft,
+        same_time=None if stage == "publish" else same, kept=post.targets if profiles is None else None,
     )
     if same is not None and stage == "scheduled" and old_status == "draft" and same[0] <= now:
         detail = "The draft's time has passed; give a new scheduledFor."
@@ -234,6 +251,7 @@ def cancel(deps: Deps, post: Post, *, once: Claimed | None = None, if_match: int
 def publish(deps: Deps, actor: Actor, post: Post, *, once: Claimed | None = None, if_match: int | None = None) -> Post:
     """Send a draft or scheduled post on its way now. One that is on its way already stays as it is."""
     if post.status in ("queued", "publishing"):
+        _expect(post, if_match)
         return post
     if post.status not in lifecycle.EDITABLE:
         detail = f"The post is {post.status}: only a draft or a scheduled post can be published."
@@ -248,7 +266,9 @@ def _chosen(post: Post, profile_ids: list[str] | None, status: str, pointer: str
     return [t for t in post.targets.values() if t.status == status and (profile_ids is None or t.profile_id in profile_ids)]
 
 
-def retry(deps: Deps, post: Post, profile_ids: list[str] | None, *, once: Claimed | None = None) -> Post:
+def retry(
+    deps: Deps, post: Post, profile_ids: list[str] | None, *, once: Claimed | None = None, if_match: int | None = None
+) -> Post:
     """Failed targets again, all or the chosen ones. What is not failed is left alone; none at all is 409."""
     now = deps.clock.now()
 
@@ -260,12 +280,12 @@ def retry(deps: Deps, post: Post, profile_ids: list[str] | None, *, once: Claime
             lifecycle.reopen(current, target, now)
         lifecycle.conclude(current, now)
 
-    post = _write(deps, post, move, once=once)
+    post = _write(deps, post, move, once=once, if_match=if_match)
     dispatch.send(deps, post, [t for t in post.targets.values() if t.status == "retrying" and t.next_attempt_at == now])
     return post
 
 
-def stop(deps: Deps, post: Post, *, once: Claimed | None = None) -> Post:
+def stop(deps: Deps, post: Post, *, once: Claimed | None = None, if_match: int | None = None) -> Post:
     """Give up the targets that still wait to be retried; what is in a network's hands is left alone. None at all is 409."""
     now = deps.clock.now()
 
@@ -277,12 +297,12 @@ def stop(deps: Deps, post: Post, *, once: Claimed | None = None) -> Post:
             lifecycle.end(current, target, "failed", now, "stopped", "Given up by request.", conclude_now=False)
         lifecycle.conclude(current, now)
 
-    return _write(deps, post, move, once=once)
+    return _write(deps, post, move, once=once, if_match=if_match)
 
 
 def resolve(
     deps: Deps, post: Post, profile_id: str, outcome: str, remote_id: str | None, url: str | None, segment: int | None,
-    *, once: Claimed | None = None,
+    *, once: Claimed | None = None, if_match: int | None = None,
 ) -> Post:
     """A person settles an unconfirmed target as published (with its remote id) or not published (then it may be retried)."""
     now = deps.clock.now()
@@ -299,4 +319,4 @@ def resolve(
         remote = RemoteSegment(remote_id, url, {}) if remote_id else None
         lifecycle.settle(current, target, outcome, remote, now, of_segments=segments)
 
-    return _write(deps, post, move, once=once)
+    return _write(deps, post, move, once=once, if_match=if_match)

@@ -221,8 +221,12 @@ class Bluesky:
         known: dict[str, str] = dict(delivery.checkpoint.get("dids") or {})
         wanted = dict.fromkeys(handle for segment in delivery.segments for handle in handles(segment.text))
         missing = [handle for handle in wanted if handle not in known][: max(0, MOST_LOOKUPS - len(known))]
+        reachable = True
         for handle in missing:
-            known[handle] = _did_of(delivery, handle)
+            # One that is not answered stands for all: thirty time-outs would outlast the worker.
+            did = _did_of(delivery, handle) if reachable else ""
+            reachable = did is not None and reachable
+            known[handle] = did or ""
         if missing:
             delivery.save(dids=known)
 
@@ -279,13 +283,13 @@ def _blob_name(url: str) -> str:
     return sha256(url.encode()).hexdigest()[:16]
 
 
-def _did_of(delivery: Delivery, handle: str) -> str:
-    """The DID of `handle`, "" where it could not be had: the mention then stays plain text, which is no reason to wait."""
+def _did_of(delivery: Delivery, handle: str) -> str | None:
+    """The DID of `handle`, "" where there is none, None without an answer: the mention then stays plain text."""
     url = xrpc(delivery.account, "com.atproto.identity.resolveHandle")
     try:
         answer = harmless(lambda: delivery.http.request("GET", url, params={"handle": handle}))
     except Retry:
-        return ""
+        return None
     return str(said_by(answer).get("did") or "") if answer.status == 200 else ""
 
 

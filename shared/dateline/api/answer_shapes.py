@@ -1,0 +1,401 @@
+"""The shapes of answers, for the OpenAPI file and the tests that hold real answers against it.
+
+The handler never imports this: what it answers is made by the views (`domain.view`, the routes' own). A member that is
+missing here, or too many, fails a test.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+PostStatus = Literal[
+    "draft", "pending_approval", "scheduled", "queued", "publishing", "published", "partial", "failed", "unconfirmed", "cancelled"
+]
+TargetStatus = Literal[
+    "draft", "pending_approval", "scheduled", "queued", "publishing", "retrying", "held", "published", "failed", "unconfirmed",
+    "cancelled",
+]
+Moment = Annotated[str, Field(json_schema_extra={"format": "date-time"}, description="RFC 3339 in UTC, with `Z`")]
+Scope = Literal[
+    "posts:read", "posts:write", "posts:publish", "posts:approve", "profiles:read", "profiles:write", "webhooks:read",
+    "webhooks:write", "admin",
+]
+Code = Annotated[str, Field(description="Stable; meant for programs")]
+Detail = Annotated[str, Field(description="For people; may change")]
+
+
+class Answer(BaseModel):
+    """camelCase names, no further members."""
+
+    model_config = ConfigDict(extra="forbid", alias_generator=to_camel, populate_by_name=False)
+
+
+class Media(Answer):
+    """A picture, video, GIF or document by URL. `altText` only where there is one."""
+
+    url: str
+    type: Literal["image", "video", "gif", "document"]
+    alt_text: str = ""
+
+
+class Segment(Answer):
+    """One piece of a thread."""
+
+    text: str
+    media: list[Media]
+
+
+class Reason(Answer):
+    """Why something failed."""
+
+    code: Code
+    detail: Detail | None
+
+
+class Warning(BaseModel):
+    """Something worth knowing that is no error. Some codes bring further members (`pointer`, `limit`, `measured` …)."""
+
+    model_config = ConfigDict(extra="allow")
+
+    code: Code
+    detail: Detail
+
+
+class PublishedSegment(Answer):
+    """What became visible of one segment of a thread."""
+
+    remote_id: str
+    url: str | None
+
+
+class Target(Answer):
+    """One post on one profile."""
+
+    profile_id: str
+    platform: str
+    status: TargetStatus
+    remote_id: Annotated[str | None, Field(description="The network's id of the (first) published segment")]
+    url: Annotated[str | None, Field(description="Where it stands, where the network says so")]
+    attempts: Annotated[int, Field(description="Tries so far")]
+    next_attempt_at: Moment | None
+    error: Reason | None
+    segments: Annotated[list[PublishedSegment], Field(description="Of a thread: what became visible, in order")] = []
+
+
+class Post(Answer):
+    """Content, time and targets. `status` is derived from the targets."""
+
+    id: Annotated[str, Field(description="`post_…`, sortable by creation")]
+    status: PostStatus
+    mode: Literal["live", "test"]
+    publish_at: Annotated[Moment | None, Field(description="The UTC instant; null for a draft without a time")]
+    scheduled_for: Annotated[str | None, Field(description="The local time as it was meant, in `timezone`; an instant without one")]
+    timezone: Annotated[str | None, Field(description="IANA name")]
+    fold: Annotated[int, Field(ge=0, le=1, description="1 for the later of two equal local times")]
+    text: Annotated[str | None, Field(description="null for a thread")]
+    thread: Annotated[list[Segment], Field(description="Only where the post is a thread")] = []
+    media: list[Media]
+    platforms: Annotated[dict[str, dict[str, Any]], Field(description="Overrides and options by platform")]
+    first_comment: str | None
+    labels: list[str]
+    metadata: dict[str, Any]
+    max_lateness: Annotated[str | None, Field(description="ISO 8601 duration")]
+    on_late: Literal["publish", "fail", "draft"] | None
+    on_segment_failure: Literal["resume", "rollback", "stop"]
+    allow_duplicate: bool
+    error: Reason | None
+    targets: list[Target]
+    revision: Annotated[int, Field(description="Rises with every change of content, time or targets; the ETag")]
+    sequence: Annotated[int, Field(description="Number of the latest event")]
+    created_at: Moment
+    updated_at: Moment
+    ended_at: Moment | None
+    warnings: Annotated[list[Warning], Field(description="Of this request; empty when reading")]
+
+
+class EventData(Answer):
+    """What happened, and the post as it was then."""
+
+    post: Post
+    previous_status: str | None
+    target: Target | None
+
+
+class Event(Answer):
+    """One transition. `id` is stable, so that a repeated announcement is recognised."""
+
+    id: Annotated[str, Field(description="`<post>#<sequence>`")]
+    type: Annotated[str, Field(description="`post.<status>`, `post.updated`, `target.<status>`")]
+    sequence: Annotated[int, Field(description="Counts 1, 2, 3 … within the post, without gaps")]
+    created_at: Moment
+    workspace_id: str
+    data: EventData
+
+
+class FeedEvent(BaseModel):
+    """An event with its place in the workspace's feed. Events of profiles have other `data`."""
+
+    model_config = ConfigDict(extra="allow", alias_generator=to_camel)
+
+    id: str
+    type: str
+    created_at: Moment
+    workspace_id: str
+    data: dict[str, Any]
+    position: Annotated[int, Field(description="Send it as `after` to go on behind it")]
+
+
+class Attempt(Answer):
+    """One try at one target."""
+
+    profile_id: str
+    platform: str
+    number: int
+    started_at: Moment
+    armed_at: Annotated[Moment | None, Field(description="When the irreversible call was about to be made")]
+    ended_at: Moment | None
+    outcome: Annotated[
+        Literal["published", "retry", "failed", "unconfirmed", "held"] | None, Field(description="null while it runs")
+    ]
+    error: Reason | None
+
+
+class Profile(Answer):
+    """A connected account. Credentials are never returned."""
+
+    id: Annotated[str, Field(description="`prof_…`")]
+    platform: str
+    name: str
+    mode: Literal["live", "test"]
+    status: Literal["connected", "disconnected"]
+    account_id: Annotated[str | None, Field(description="The network's id of the account")]
+    server: Annotated[str | None, Field(description="Address of its server, on networks that have many")]
+    settings: Annotated[dict[str, Any], Field(description="What the server said of itself, such as its limits")]
+    token_expires_at: Moment | None
+    error: Reason | None
+    created_at: Moment
+    updated_at: Moment
+
+
+class ProfileHealth(Answer):
+    """What is known of an account's token."""
+
+    profile_id: str
+    status: Literal["connected", "disconnected"]
+    error: Reason | None
+    token_expires_at: Moment | None
+
+
+class PlatformText(Answer):
+    """One limit of text and how it is counted."""
+
+    limit: int
+    unit: str
+    how: str
+    rule: Annotated[str, Field(description="The rule's stable id, as in `errors[].code`")]
+    with_media: Annotated[bool, Field(description="Counts only beside media (a caption)")]
+    per_profile: Annotated[bool, Field(description="The profile's own server may set another limit")]
+
+
+class PlatformMedia(Answer):
+    """One kind of media."""
+
+    most: int
+    bytes: int
+    formats: list[str]
+    per_profile: bool
+
+
+class PlatformThreads(Answer):
+    """How long a thread may be, and whether it appears in one step."""
+
+    segments: int
+    atomic: bool
+
+
+class PlatformCap(Answer):
+    """At most `limit` posts of an account within `hours`."""
+
+    limit: int
+    hours: int
+
+
+class PlatformCredential(Answer):
+    """One entry of `credentials` of a new profile."""
+
+    name: str
+    required: bool
+    detail: str
+
+
+class Platform(Answer):
+    """One network's rules: the table that posts are held against."""
+
+    name: str
+    display_name: str
+    text: list[PlatformText]
+    media: dict[str, PlatformMedia]
+    most_media: int
+    mixed_media: bool
+    min_media: int
+    alt_text_limit: int | None
+    threads: PlatformThreads
+    first_comment: bool
+    horizon_days: int | None
+    daily_cap: PlatformCap | None
+    native_scheduling: str | None
+    options: Annotated[dict[str, Any], Field(description="JSON schema of the options under `platforms.<name>`")]
+    exactly_once: Annotated[str, Field(description="How a lost answer is settled")]
+    own_server: bool
+    credentials: list[PlatformCredential]
+    source: str
+
+
+class WorkspaceSettings(Answer):
+    """Defaults and rules of a workspace."""
+
+    approvals_required: bool
+    min_spacing_minutes: int
+    max_lateness: str
+    on_late: Literal["publish", "fail", "draft"]
+
+
+class Workspace(Answer):
+    """The workspace of the key."""
+
+    id: str
+    mode: Literal["live", "test"]
+    name: str | None
+    timezone: Annotated[str | None, Field(description="Stands in for posts that name neither zone nor offset")]
+    settings: WorkspaceSettings
+    plan: dict[str, Any]
+    usage: dict[str, Any]
+
+
+class Key(Answer):
+    """An API key without its secret."""
+
+    id: str
+    name: str
+    mode: Literal["live", "test"]
+    scopes: list[Scope]
+    last4: Annotated[str, Field(alias="last4", description="The end of the secret, to tell keys apart")]
+    created_at: Moment
+    revoked_at: Moment | None
+
+
+class NewKey(Key):
+    """A key that was just minted. `secret` is shown this once; a repeated request answers null and a warning."""
+
+    secret: str | None
+    warnings: list[Warning]
+
+
+class FieldFault(BaseModel):
+    """One thing wrong. Some codes bring further members (`limit`, `measured`, `unit`, `platform`, `nearest` …)."""
+
+    model_config = ConfigDict(extra="allow")
+
+    pointer: Annotated[str, Field(description="JSON pointer into the body (`/media/0/url`), or `/` and a parameter's or header's name")]
+    code: Code
+    detail: Detail
+
+
+class Problem(BaseModel):
+    """A refusal (RFC 9457). Some codes bring further members; they stand in docs/errors.md."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str
+    title: Annotated[str, Field(description="Always the same for a code")]
+    status: int
+    code: Code
+    detail: Detail
+    instance: Annotated[str | None, Field(description="The path of the request")]
+    errors: list[FieldFault]
+
+
+class Validation(Answer):
+    """What create would answer. `problem` is its refusal, null if there is none."""
+
+    valid: bool
+    code: str | None
+    detail: str | None
+    errors: list[FieldFault]
+    status: PostStatus | None
+    publish_at: Moment | None
+    scheduled_for: str | None
+    timezone: str | None
+    targets: list[Target]
+    warnings: list[Warning]
+    problem: Problem | None
+
+
+class Health(Answer):
+    """`overdue` when a post waits longer than the sweep should leave it, `unavailable` when the store does not answer."""
+
+    status: Literal["ok", "overdue", "unavailable"]
+    overdue_seconds: float | None
+    now: Moment
+
+
+class Page(Answer):
+    """One page of a list."""
+
+    next_cursor: Annotated[str | None, Field(description="Send it as `cursor` for the next page; null on the last")]
+
+
+class PostPage(Page):
+    """Posts. A page may be short, even empty, and still carry a cursor."""
+
+    data: list[Post]
+
+
+class EventPage(Page):
+    """A post's events in order."""
+
+    data: list[Event]
+
+
+class FeedPage(Page):
+    """The workspace's events in order, without gaps."""
+
+    data: list[FeedEvent]
+    last_position: Annotated[int, Field(description="Send it as `after` later on, to go on behind what was seen")]
+
+
+class AttemptPage(Page):
+    """A post's attempts in order of their start."""
+
+    data: list[Attempt]
+
+
+class ProfilePage(Page):
+    """Profiles."""
+
+    data: list[Profile]
+
+
+class PlatformPage(Page):
+    """Networks."""
+
+    data: list[Platform]
+
+
+class KeyPage(Page):
+    """Keys, revoked ones too."""
+
+    data: list[Key]
+
+
+ANSWERS: dict[str, type[BaseModel]] = {
+    shape.__name__: shape
+    for shape in (
+        Post, PostPage, EventPage, FeedPage, AttemptPage, Validation, Profile, ProfilePage, ProfileHealth, Platform, PlatformPage,
+        Workspace, KeyPage, NewKey, Health, Problem,
+    )
+}
+"""By the names that `routes.ROUTES` gives them."""

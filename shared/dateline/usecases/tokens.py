@@ -1,0 +1,139 @@
+"""A profile's tokens: refreshed before they lapse or when they are refused, once, under a lock; a dead one is told from a hiccup.
+
+Refresh tokens rotate, so that two refreshes at once, or one that is not saved, would lose the account. A profile is called
+dead only when its grant is refused, or when a harmless read confirms the refusal.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from ..aws.secrets import SecretsUnavailable
+from ..domain.post import seconds
+from ..platforms.base import Delivery, Failed, NotReady, Outcome, Publisher, Retry, TokenRefused
+from ..store.profiles import Profile
+from ..store.tables import Conflict, StoreUnavailable
+
+if TYPE_CHECKING:
+    from ..wiring import Deps
+    from .deliver import Work
+
+log = logging.getLogger("dateline")
+
+EXPIRES_SOON = 60.0
+"""A token that lapses within so many seconds is refreshed before it is used."""
+
+REFRESH_LOCK = 60.0
+"""Seconds a worker may take to refresh: longer than the deadline of one call."""
+
+REFRESH_WAIT = 10.0
+"""Seconds to wait for another worker's refresh. As many waits as there are looks outlast the lock."""
+
+SAVE_PAUSES = (0.5, 1.0, 2.0, 4.0)
+"""Seconds between the tries to save refreshed tokens: a rotated token that is not saved is an account lost."""
+
+
+def fresh_credentials(deps: Deps, profile: Profile, publisher: Publisher) -> dict[str, str]:
+    """The profile's credentials, refreshed if they lapse within a minute.
+
+    Raises `TokenRefused`, `Retry`, `NotReady` (another worker is refreshing them), `SecretsUnavailable`.
+    """
+    credentials = deps.secrets.open(profile.workspace_id, profile.id, profile.secret)
+    expires = profile.token_expires_at
+    if expires is None or (expires - deps.clock.now()).total_seconds() > EXPIRES_SOON:
+        return credentials
+    return refresh(deps, profile, publisher, credentials) or credentials
+
+
+def refresh(deps: Deps, profile: Profile, publisher: Publisher, credentials: dict[str, str]) -> dict[str, str] | None:
+    """New tokens under a lock, saved by compare-and-swap; None where the network has no refresh.
+
+    Refresh tokens rotate: two workers that refresh at once would lose the account, and so would a token that is not saved.
+    What a partial answer leaves out stays. Raises `TokenRefused` when the grant is dead, `NotReady` when another worker is at it.
+    """
+    from .deliver import account_of
+
+    lock = deps.profiles.lock(profile, deps.clock.now(), REFRESH_LOCK)
+    if lock is None:
+        current = deps.profiles.get(profile.id)
+        if current is not None and current.secret != profile.secret:
+            return deps.secrets.open(current.workspace_id, current.id, current.secret)
+        raise NotReady("refresh_in_progress", "Another worker is refreshing the profile's token.", REFRESH_WAIT)
+    tokens = None
+    try:
+        tokens = publisher.refresh(account_of(deps, profile, publisher, credentials), deps.http)
+    finally:
+        if tokens is None:
+            deps.profiles.unlock(profile.id, lock)
+    if tokens is None:
+        return None
+    merged = {**credentials, **tokens.credentials}
+    _keep(deps, profile, merged, tokens.expires_in)
+    return merged
+
+
+def _keep(deps: Deps, profile: Profile, credentials: dict[str, str], expires_in: int | None) -> None:
+    """Save refreshed tokens (which ends the lock), unless the profile was given others meanwhile. Tries for a while: the old
+    ones are spent. Raises `StoreUnavailable`, `SecretsUnavailable`."""
+    now, used, secret = deps.clock.now(), profile.secret, b""
+    for pause in (*SAVE_PAUSES, None):
+        try:
+            secret = secret or deps.secrets.seal(profile.workspace_id, profile.id, credentials)
+            profile.secret, profile.updated_at = secret, now
+            profile.token_expires_at = now + seconds(expires_in) if expires_in else None
+            deps.profiles.save(profile)
+            return
+        except Conflict:
+            current = deps.profiles.get(profile.id)
+            if current is None or current.secret != used:
+                return
+            profile = current
+        except (StoreUnavailable, SecretsUnavailable):
+            if pause is None:
+                log.error("refreshed tokens are lost; connect the profile again", extra={"profile_id": profile.id})
+                raise
+            deps.clock.sleep(pause)
+
+
+def refused(work: Work, refusal: TokenRefused, delivery: Delivery | None) -> Outcome:
+    """A refused token is refreshed; where that cannot be, a harmless read confirms before the profile is called dead."""
+    deps, profile = work.deps, work.profile
+    assert profile is not None
+    from .deliver import account_of
+
+    fresh = deps.profiles.get(profile.id) or profile
+    credentials = deps.secrets.open(fresh.workspace_id, fresh.id, fresh.secret)
+    if fresh.secret != profile.secret if delivery is None else credentials != dict(delivery.account.credentials):
+        return Retry("token_refreshed", "The token was refreshed meanwhile.", after=0.0)
+    try:
+        if delivery is not None and refresh(deps, fresh, work.publisher, credentials) is not None:
+            return Retry("token_refreshed", "The token had lapsed and was refreshed.", after=0.0)
+        if delivery is None:
+            raise refusal
+        work.publisher.verify(account_of(deps, fresh, work.publisher, credentials), deps.http)
+    except TokenRefused as dead:
+        _disconnect(deps, fresh, dead)
+        return Failed("token_dead", f"{dead.detail} Connect the profile again, then retry the post.")
+    except NotReady as busy:
+        return busy
+    except Outcome as unclear:
+        return Retry("token_unclear", f"The token was refused, and it is not clear yet whether it is dead ({unclear.code}).")
+    return Retry("token_refused", f"{refusal.detail} A check found it good: the refusal was passing.")
+
+
+def _disconnect(deps: Deps, profile: Profile, dead: TokenRefused) -> None:
+    """Mark the profile, unless its credentials were replaced meanwhile."""
+    used = profile.secret
+    for _ in range(5):
+        profile.status = "disconnected"
+        profile.error = {"code": dead.code, "detail": dead.detail}
+        profile.updated_at = deps.clock.now()
+        try:
+            deps.profiles.save(profile)
+            return
+        except Conflict:
+            current = deps.profiles.get(profile.id)
+            if current is None or current.secret != used:
+                return
+            profile = current

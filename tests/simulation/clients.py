@@ -1,0 +1,196 @@
+"""What clients do over the API, and what they may rely on once they were answered."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from dateline.domain.post import Post, Target
+from dateline.domain.time import rfc3339
+from local.stack import Answer
+from tests.simulation.invariants import Violation, contenders, leftover
+
+if TYPE_CHECKING:
+    from tests.simulation.world import Simulation, Step
+
+IMAGE = {"url": "https://cdn.example/picture.png", "type": "image", "altText": "A picture"}
+LONGEST_REPEAT = timedelta(hours=20)
+"""A key is kept for a day."""
+
+
+def parsed(text: str) -> dict[str, Any]:
+    """JSON as a dict."""
+    value: dict[str, Any] = json.loads(text)
+    return value
+
+
+def _body(sim: Simulation, step: Step) -> dict[str, Any]:
+    """The members that create and edit share."""
+    body: dict[str, Any] = {}
+    texts = step.get("texts")
+    if texts and len(texts) == 1:
+        body["text"] = texts[0]
+        if step.get("media"):
+            body["media"] = [IMAGE]
+    elif texts:
+        body["thread"] = [{"text": text, "media": [IMAGE] if step.get("media") == n else []} for n, text in enumerate(texts)]
+    if step.get("profiles"):
+        body["profileIds"] = list(step["profiles"])
+    if isinstance(step.get("in"), int | float):
+        body["scheduledFor"] = rfc3339(sim.clock.now() + timedelta(seconds=step["in"]))
+    return body | dict(step.get("more", {}))
+
+
+def _send(sim: Simulation, step: Step, method: str, path: str, body: Any, label: str, **headers: str) -> Answer:
+    """Send a request, with its key if it has one, and note what its answer promises."""
+    if step.get("key"):
+        headers["idempotency-key"] = step["key"]
+    sent = {name.replace("_", "-"): value for name, value in headers.items()}
+    answer = sim.request(method, path, body, sent)
+    if step.get("key"):
+        sim.requests.append({
+            "method": method, "path": path, "body": body, "headers": sent, "label": label, "at": sim.clock.now(),
+            "status": answer.status, "id": parsed(answer.body.decode()).get("id") if answer.status < 300 else None,
+        })
+    _note(sim, method, path, body, label, answer)
+    return answer
+
+
+def _note(sim: Simulation, method: str, path: str, body: Any, label: str, answer: Answer) -> None:
+    if answer.status >= 300:
+        return
+    view = answer.json()
+    if sim.ids.setdefault(label, view["id"]) != view["id"]:
+        raise Violation(f"{label}: answered as {view['id']}, before as {sim.ids[label]}")
+    sim.told.setdefault(view["id"], {}).setdefault(view["revision"], view)
+    if view["status"] == "cancelled":
+        sim.cancelled.add(view["id"])
+    elif method == "DELETE":
+        raise Violation(f"{label}: a cancel was answered {answer.status} with the status {view['status']}")
+    if "idempotency-replayed" in {name.lower() for name in answer.headers} or method == "DELETE":
+        return
+    for member in ("text", "scheduledFor", "profileIds", "thread"):
+        if isinstance(body, Mapping) and member in body:
+            shown = [t["profileId"] for t in view["targets"]] if member == "profileIds" else view.get(member)
+            wanted = body[member]
+            if member == "thread":
+                shown, wanted = [s["text"] for s in shown or ()], [s["text"] for s in wanted]
+            if member == "scheduledFor":
+                shown = view["publishAt"]
+            if shown != wanted:
+                raise Violation(f"{label}: {method} {path} answered {answer.status} with {member} {shown!r}, asked for {wanted!r}")
+
+
+def create(sim: Simulation, step: Step) -> None:
+    """POST /v1/posts."""
+    label = step["label"]
+    if label in sim.labels:
+        return
+    sim.labels.append(label)
+    body = _body(sim, step) | {"metadata": {"label": label}}
+    if step.get("when") == "now":
+        body["publishNow"] = True
+    _send(sim, step, "POST", "/v1/posts", body, label)
+
+
+def repeat(sim: Simulation, step: Step) -> None:
+    """A keyed request again, as a client does whose answer was lost."""
+    if not sim.requests:
+        return
+    first = sim.requests[step["which"] % len(sim.requests)]
+    if sim.clock.now() - first["at"] > LONGEST_REPEAT:
+        return
+    answer = sim.request(first["method"], first["path"], first["body"], first["headers"])
+    if first["status"] < 300:
+        if answer.status < 300 and answer.json()["id"] != first["id"]:
+            raise Violation(f"a repeated key made {answer.json()['id']} beside {first['id']}")
+        if 400 <= answer.status < 500 and first["path"] == "/v1/posts":
+            raise Violation(f"{first['label']}: create was answered {first['status']}, its repeat {answer.status} {answer.body!r}")
+    elif answer.status < 300:
+        first["status"], first["id"] = answer.status, answer.json()["id"]
+    _note(sim, first["method"], first["path"], first["body"], first["label"], answer)
+
+
+def _on(sim: Simulation, step: Step) -> Post | None:
+    return sim.post(step["label"])
+
+
+def edit(sim: Simulation, step: Step) -> None:
+    """PATCH /v1/posts/{id}."""
+    post = _on(sim, step)
+    if post is None:
+        return
+    body = _body(sim, step)
+    if step.get("status"):
+        body["status"] = step["status"]
+    headers = {"if_match": f'"{post.revision}"'} if step.get("if_match") else {}
+    _send(sim, step, "PATCH", f"/v1/posts/{post.id}", body, step["label"], **headers)
+
+
+def cancel(sim: Simulation, step: Step) -> None:
+    """DELETE /v1/posts/{id}."""
+    if (post := _on(sim, step)) is not None:
+        _send(sim, {}, "DELETE", f"/v1/posts/{post.id}", None, step["label"])
+
+
+def publish(sim: Simulation, step: Step) -> None:
+    """POST /v1/posts/{id}/publish."""
+    if (post := _on(sim, step)) is not None:
+        headers = {} if step.get("wait") else {"prefer": "respond-async"}
+        _send(sim, step, "POST", f"/v1/posts/{post.id}/publish", {}, step["label"], **headers)
+
+
+def retry(sim: Simulation, step: Step) -> None:
+    """POST /v1/posts/{id}/retry."""
+    if (post := _on(sim, step)) is not None:
+        _send(sim, step, "POST", f"/v1/posts/{post.id}/retry", {}, step["label"])
+
+
+def stop(sim: Simulation, step: Step) -> None:
+    """POST /v1/posts/{id}/stop."""
+    if (post := _on(sim, step)) is not None:
+        _send(sim, step, "POST", f"/v1/posts/{post.id}/stop", {}, step["label"])
+
+
+def resolve(sim: Simulation, step: Step) -> None:
+    """A person looks at the network and says truly what became of an unconfirmed target. Waits as long as a server may still
+    be at work, and leaves alone what only a person could not tell apart either."""
+    post = _on(sim, step)
+    if post is None or sim.http.working:
+        return
+    for target in post.targets.values():
+        if target.status == "unconfirmed":
+            _resolve(sim, step, post, target)
+            return
+
+
+def _resolve(sim: Simulation, step: Step, post: Post, target: Target) -> None:
+    segments = post.draft_for(target.platform).segments
+    place = len(target.remotes)
+    text = segments[place].text
+    posts = sim.posts()
+    seen = leftover(sim, posts, target.profile_id, text)
+    if seen and contenders(posts, target.profile_id, text) > 1:
+        return
+    body: dict[str, Any] = {"outcome": "published" if seen else "not_published"}
+    if seen:
+        body["remoteId"] = seen[0].remote_id
+    if len(segments) > 1:
+        body["segment"] = place
+    _send(sim, step, "POST", f"/v1/posts/{post.id}/targets/{target.profile_id}/resolve", body, post.metadata["label"])
+
+
+def reconnect(sim: Simulation, step: Step) -> None:
+    """New credentials for a profile whose token died."""
+    profile_id = step["profile"]
+    platform = "mastodon" if "gotosocial" in profile_id else profile_id.removeprefix("prof_")
+    offered = sim.world.networks[platform].credentials_for(profile_id)  # type: ignore[attr-defined]
+    sim.request("PATCH", f"/v1/profiles/{profile_id}", {"credentials": offered["credentials"]})
+
+
+OPERATIONS: Mapping[str, Callable[[Simulation, Step], None]] = {
+    "create": create, "repeat": repeat, "edit": edit, "cancel": cancel, "publish": publish, "retry": retry, "stop": stop,
+    "resolve": resolve, "reconnect": reconnect,
+}

@@ -1,0 +1,203 @@
+"""One simulated Dateline: the stack, its networks and its clock, and what the clients were told.
+
+Every step is data (`{"op": …}`), so that a run can be replayed without its random generator; ids are drawn from the seed. Nothing
+here decides what is right: `invariants` does.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import patch
+
+from dateline.domain import ids
+from dateline.domain.post import Post
+from dateline.domain.view import post_view
+from dateline.store.posts import from_row
+from dateline.store.tables import PostRow
+from local.runtime import LOG
+from local.seed import WORKSPACE, profile_of
+from local.stack import Answer
+from tests.harness import NETWORKS_URL, START, Dateline
+from tests.simulation import clients, invariants, surroundings
+from tests.simulation.invariants import Violation
+from tests.simulation.trouble import Interference
+
+Step = Mapping[str, Any]
+
+CALL_SECONDS = 8.0
+"""Below the 10 s a slow stand-in works at most, so that some work outlives its caller."""
+SETTLE_SECONDS = 20.0
+LONGEST_REST = timedelta(days=3)
+"""Once everything works again, every post must be at rest within so much simulated time."""
+MINUTE = timedelta(minutes=1)
+
+PROFILES = ("prof_mastodon", "prof_gotosocial", "prof_bluesky", "prof_x", "prof_telegram")
+
+
+class Simulation:
+    """A running simulation. Use it as a context manager; `perform` one step after the other, then `come_to_rest`."""
+
+    def __init__(self, setting: Mapping[str, Any]) -> None:
+        self.setting = setting
+        environment = {
+            "DATELINE_CALL_SECONDS": str(CALL_SECONDS), "DATELINE_SETTLE_SECONDS": str(setting.get("settle", SETTLE_SECONDS)),
+            "DATELINE_LEAD_SECONDS": str(setting.get("lead", 0)), "DATELINE_RETRY_SCALE": str(setting.get("scale", 1.0)),
+        }
+        self.dateline = Dateline(call_seconds=CALL_SECONDS, environment=environment)
+        self.clock, self.world, self.http = self.dateline.clock, self.dateline.world, self.dateline.http
+        self.stack = self.dateline.stack
+        self.requests: list[dict[str, Any]] = []
+        """Keyed requests, to be repeated."""
+        self.ids: dict[str, str] = {}
+        """Labels of posts to the ids the API answered."""
+        self.labels: list[str] = []
+        self.told: dict[str, dict[int, dict[str, Any]]] = {}
+        """Post id -> revision -> the post as some answer showed it."""
+        self.cancelled: set[str] = set()
+        self.announced: Counter[str] = Counter()
+        self.bodies: list[str] = []
+        """Every message that was ever in the deliveries queue."""
+        self.known: dict[str, Post] = {}
+        """The posts as they were after the step before."""
+        self.interference: Interference | None = None
+        self.done = 0
+        self._swept = START
+        self._random = random.Random(f"ids {setting.get('seed')}")
+
+    def __enter__(self) -> Simulation:
+        self._patch = patch.object(ids, "os", SimpleNamespace(urandom=self._random.randbytes))
+        self._patch.start()
+        self._level = LOG.level
+        LOG.setLevel(logging.CRITICAL)  # handlers fail here all the time
+        try:
+            self.dateline.__enter__()
+            profile_of(self.dateline.deps, self.world, NETWORKS_URL, WORKSPACE, "mastodon", "prof_gotosocial")
+        except BaseException:
+            self._leave()
+            raise
+        self.clock.on_advance = lambda _now: self.http.settle_due()
+        self._check_permission, self.stack.watch.tap = self.stack.watch.tap, self._tap
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            self.dateline.stack.close()
+        finally:
+            self._leave()
+
+    def _leave(self) -> None:
+        self._patch.stop()
+        LOG.setLevel(self._level)
+
+    def _tap(self, service: str, operation: str, params: Mapping[str, Any], answer: Mapping[str, Any]) -> None:
+        if self._check_permission is not None:
+            self._check_permission(service, operation, params, answer)
+        if (service, operation) == ("sns", "PublishBatch"):
+            failed = {entry["Id"] for entry in answer.get("Failed", ())}
+            for entry in params["PublishBatchRequestEntries"]:
+                if entry["Id"] not in failed:
+                    self.announced[clients.parsed(entry["Message"])["id"]] += 1
+
+    # What is stored
+
+    def posts(self) -> dict[str, Post]:
+        """Every stored post by id."""
+        return {post.id: post for post in map(from_row, PostRow.scan(consistent_read=True))}
+
+    def post(self, label: str) -> Post | None:
+        """The stored post of a label, if it is there."""
+        return next((post for post in self.posts().values() if post.metadata.get("label") == label), None)
+
+    def view(self, post: Post) -> dict[str, Any]:
+        """A stored post as the API would show it."""
+        return post_view(post)
+
+    # Steps
+
+    def perform(self, step: Step) -> None:
+        """Do one step with its troubles, then check everything that can be checked at any moment. Raises `Violation`."""
+        self.done += 1
+        with self._troubled(step):
+            self.execute(step)
+        self.remember_messages()
+        invariants.check(self)
+
+    def execute(self, step: Step) -> None:
+        """Do one step, without troubles of its own. A step whose post or message is not there does nothing."""
+        operation = clients.OPERATIONS.get(step["op"]) or surroundings.OPERATIONS[step["op"]]
+        operation(self, step)
+
+    @contextmanager
+    def _troubled(self, step: Step) -> Iterator[None]:
+        self.interference = Interference(self.stack, step.get("trouble", ()), self.execute)
+        self.stack.on_external_call = self.interference
+        try:
+            yield
+        finally:
+            self.stack.on_external_call = None
+
+    def request(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Answer:
+        """One request, its answer checked for what no request may be answered with."""
+        answer = self.dateline.api(method, path, body, headers=headers)
+        happened = self.interference.happened if self.interference else []
+        if answer.status >= 500:
+            code = clients.parsed(answer.body.decode() or "{}").get("code")
+            if code == "internal_error" or not happened and not path.startswith("/v1/profiles"):
+                raise Violation(f"{method} {path} answered {answer.status} {answer.body.decode()[:300]} after {happened}")
+        return answer
+
+    def remember_messages(self) -> None:
+        """Keep the bodies of all messages, for stale ones that come late."""
+        for message in self.stack.peek("deliveries"):
+            if message.body not in self.bodies:
+                self.bodies.append(message.body)
+
+    # Time
+
+    def pass_time(self, seconds: float, *, sweeping: bool = True, until_rest: bool = False) -> bool:
+        """Let time pass and do everything that comes due, at its instant. True when everything came to rest before that."""
+        end = self.clock.now() + timedelta(seconds=seconds)
+        while True:
+            self.stack.settle(timers=False)
+            posts = self.posts()
+            due = self.stack.next_instant(timers=False)
+            tick = self._next_sweep(posts) if sweeping else None
+            if until_rest and due is None and tick is None:
+                return True
+            coming = min((moment for moment in (due, tick) if moment is not None), default=None)
+            if coming is None or coming > end:
+                self.clock.advance_to(end)
+                return False
+            self.clock.advance(max(coming - self.clock.now(), timedelta(milliseconds=1)))
+            if tick is not None and self.clock.now() >= tick:
+                self._swept = self.clock.now()
+                self.stack.sweep()
+
+    def _next_sweep(self, posts: Mapping[str, Post]) -> datetime | None:
+        """The first full minute at which sweep would find something; a sweep that finds nothing does nothing."""
+        deadlines = [post.due_at for post in posts.values() if post.due_at is not None]
+        if not deadlines:
+            return None
+        earliest = max(min(deadlines), self._swept + timedelta(microseconds=1), self.clock.now())
+        over = (earliest - START) % MINUTE
+        return earliest if not over else earliest + MINUTE - over
+
+    def come_to_rest(self) -> None:
+        """Faults off, everything on: every post must come to rest. Then the final checks. Raises `Violation`."""
+        surroundings.clear(self, {})
+        self.interference = None
+        if not self.pass_time(LONGEST_REST.total_seconds(), until_rest=True):
+            open_posts = [f"{p.metadata.get('label')} {p.status} {[t.status for t in p.targets.values()]} due {p.due_at}"
+                          for p in self.posts().values() if p.due_at is not None]
+            raise Violation(f"not everything came to rest within {LONGEST_REST}: {open_posts}")
+        invariants.check(self)
+        invariants.check_rest(self)
+        if self.dateline.refused:
+            raise Violation(f"the template's roles would refuse: {sorted(self.dateline.refused)}")

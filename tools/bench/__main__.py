@@ -1,0 +1,134 @@
+"""`python -m tools.bench`: measures everything and prints one table. It judges nothing: the aims stand beside the figures.
+
+`--without punctuality` (or imports, operations, cost; several with commas) leaves a part out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+
+from tests.harness import Dateline
+from tools.bench import cost, imports, operations, punctuality
+from tools.bench.meter import Meter
+
+PARTS = ("imports", "operations", "cost", "punctuality")
+MOST_DOLLARS = 50
+"""The aim for a million posts with three targets."""
+
+ENVIRONMENT = {"DATELINE_AUTH_CACHE_SECONDS": "60", "POWERTOOLS_LOG_LEVEL": "INFO"}
+
+Row = tuple[str, str, str]
+"""What was measured, the figure, the aim ("" if there is none). A row without a figure is a heading."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure and print. Returns 0 unless something breaks."""
+    parser = argparse.ArgumentParser(prog="python -m tools.bench", description="Measure cold starts, requests, writes and time.")
+    parser.add_argument("--without", default="", help=f"parts to leave out, with commas: {', '.join(PARTS)}")
+    left_out = {part.strip() for part in parser.parse_args(arguments).without.split(",") if part.strip()}
+    if unknown := left_out - set(PARTS):
+        parser.error(f"there is no part {', '.join(sorted(unknown))}; there are: {', '.join(PARTS)}")
+    log = io.StringIO()
+    rows: list[Row] = []
+    for part in PARTS:
+        if part not in left_out:
+            print(f"measuring {part} …", file=sys.stderr, flush=True)
+            with contextlib.redirect_stdout(log):  # the handlers log there
+                rows += _ROWS[part](log)
+    print("\n".join(table(rows)))
+    return 0
+
+
+def table(rows: Iterable[Row]) -> Iterator[str]:
+    """The table's lines: three columns, Markdown."""
+    every = [("", "measured", "aim"), *rows]
+    first, second = (max(len(row[column]) for row in every) for column in (0, 1))
+    for number, (name, figure, aim) in enumerate(every):
+        yield f"| {name:{first}} | {figure:{second}} | {aim:12} |"
+        if number == 0:
+            yield f"|{'-' * (first + 2)}|{'-' * (second + 2)}|{'-' * 14}|"
+
+
+def aimed(value: float, most: float | None) -> str:
+    """The aim, and whether it is missed."""
+    return "" if most is None else f"{most:g}" if value <= most else f"{most:g} MISSED"
+
+
+def _running() -> Dateline:
+    return Dateline(start=datetime.now(UTC).replace(microsecond=0), environment=ENVIRONMENT)
+
+
+def _import_rows(_log: io.StringIO) -> list[Row]:
+    with _running() as dateline:
+        taken = imports.measure(dateline.stack.environment)
+        first = imports.measure_first(dateline)
+    return [
+        ("**Import of a function, times the reference** (ms here; peak MB)", "", ""),
+        *((
+            one.name, f"{one.ratio:.2f} ({one.milliseconds:.0f} ms; {one.megabytes:.0f} MB)",
+            aimed(round(one.ratio, 2), imports.MOST.get(one.name)),
+        ) for one in taken),
+        ("**First work of a new process, beyond the same later, times the reference** (ms here; peak MB)", "", ""),
+        *((one.name, f"+{one.ratio:.2f} (+{one.milliseconds:.0f} ms; {one.megabytes:.0f} MB)", "") for one in first),
+    ]
+
+
+def _operation_rows(log: io.StringIO) -> list[Row]:
+    with _running() as dateline:
+        meter = Meter(dateline, log)
+        with meter.measuring():
+            measured = operations.measure(dateline, meter)
+    rows: list[Row] = [("**Calls to AWS + to networks** (own time; write and read units)", "", "")]
+    for one in measured:
+        number = sum(one.calls.values())
+        names = " ".join(f"{name}×{times}" if times > 1 else name for name, times in one.calls.items())
+        units = f"{one.own * 1000:.1f} ms; {one.written} W {one.read:g} R"
+        rows.append((one.name, f"{number}+{one.network} ({units}) {names}", aimed(number, one.most)))
+    return rows
+
+
+def _cost_rows(log: io.StringIO) -> list[Row]:
+    bills = []
+    for at_most in (False, True):
+        with _running() as dateline:
+            meter = Meter(dateline, log)
+            with meter.measuring():
+                bills.append(cost.measure(dateline, meter, at_most=at_most))
+    least, most = bills
+    dollars = [bill.dollars() for bill in bills]
+    totals = [sum(one.values()) for one in dollars]
+    rows: list[Row] = [("**A million scheduled posts with three targets, US dollars: at least … at most**", "", "")]
+    rows.append(("all together", f"{totals[0]:.2f} … {totals[1]:.2f}", aimed(totals[1], MOST_DOLLARS)))
+    for name in sorted(dollars[0], key=lambda name: -dollars[1][name]):
+        used = [bill.requests.get(name) for bill in bills]
+        amounts = f" ({used[0] or 0:g} … {used[1] or 0:g} a post)" if any(used) else ""
+        rows.append((name, f"{dollars[0][name]:.2f} … {dollars[1][name]:.2f}{amounts}", ""))
+    rows.append(("**Write units of one such post, by kind: at least … at most** (items written)", "", ""))
+    for kind in sorted({*least.writes, *most.writes}, key=lambda kind: -most.writes.get(kind, 0)):
+        units, items = ([found.get(kind, 0) for found in both] for both in (
+            (least.writes, most.writes), (least.write_calls, most.write_calls)
+        ))
+        rows.append((kind, f"{units[0]} … {units[1]} ({items[0]} … {items[1]})", ""))
+    rows.append(("size of the post's item, bytes", f"{min(most.sizes):,} … {max(most.sizes):,}", ""))
+    rows.append(("**Read units of one such post, by reader: at least … at most**", "", ""))
+    readers = sorted({*least.reads, *most.reads}, key=lambda kind: -most.reads.get(kind, 0))
+    return rows + [(kind, f"{least.reads.get(kind, 0):g} … {most.reads.get(kind, 0):g}", "") for kind in readers]
+
+
+def _punctuality_rows(_log: io.StringIO) -> list[Row]:
+    rows: list[Row] = [("**Lateness on the local stack, seconds: half within, 99 % within, at most**", "", "")]
+    for one in punctuality.measure():
+        gone = f", {one.missing} MISSING" if one.missing else ""
+        rows.append((one.name, f"{one.p50:.2f}, {one.p99:.2f}, {one.most:.2f}; {one.early} early{gone}", "0 early"))
+    return rows
+
+
+_ROWS = {"imports": _import_rows, "operations": _operation_rows, "cost": _cost_rows, "punctuality": _punctuality_rows}
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,344 @@
+"""Writes the OpenAPI file from the table of routes and the shapes: `python -m tools.openapi`; `--check` fails if it is stale.
+
+What is said here about a route is only what the table and the shapes do not say: its parameters' meaning, and which refusals it
+knows. The examples are answers of the running system: `--record` runs it and keeps them in tools/openapi_examples.json.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import GenerateJsonSchema, models_json_schema
+
+from dateline.api import shapes
+from dateline.api.answer_shapes import ANSWERS, PostStatus
+from dateline.api.routes import ROUTES, Route
+from dateline.domain.errors import STATUS, TITLES
+from dateline.platforms.registry import names
+
+OUT = Path(__file__).resolve().parent.parent / "shared" / "dateline" / "api" / "openapi.json"
+EXAMPLES = Path(__file__).resolve().parent / "openapi_examples.json"
+
+Json = dict[str, Any]
+
+ABOUT = """Dateline schedules and publishes posts on social networks.
+
+**Authentication.** `Authorization: Bearer <key>` or `x-api-key: <key>`. A key belongs to one workspace, is live or test, and carries
+scopes; `admin` includes all others. A test key sees test posts and profiles only, and reaches the built-in sandbox, never a network.
+
+**Times** are RFC 3339 in UTC with `Z` in answers. `scheduledFor` with an IANA `timezone` is wall-clock time there.
+
+**Repeats.** Every POST and PATCH takes `Idempotency-Key`: the same request with the same key is done once and answered alike.
+
+**Lists** answer `{"data": […], "nextCursor": …}`. Send `nextCursor` as `cursor`, with the same filters, until it is null.
+
+**Refusals** are problem details (RFC 9457) with a stable `code`. Nothing is written when a 4xx is answered. API Gateway's own answers
+(413 above 6 MB, 429 above the stack's throttle, 503) are not problem details: `{"message": …}`."""
+
+TAGS = (
+    ("posts", "Posts: create, edit, publish, follow"), ("profiles", "Profiles: connected accounts"),
+    ("platforms", "Platforms: the catalogue of networks"), ("keys", "Keys"), ("workspace", "Workspace and event feed"),
+    ("service", "Service: no key needed"),
+)
+
+MOMENT: Json = {"type": "string", "format": "date-time"}
+
+PARAMETERS: dict[str, Json] = {
+    "limit": {"description": "Rows of a page", "schema": {"type": "integer", "minimum": 1, "maximum": 100, "default": 50}},
+    "cursor": {"description": "`nextCursor` of the page before, as it is", "schema": {"type": "string", "maxLength": 512}},
+    "status": {
+        "description": "Repeatable, or several separated by commas", "explode": True, "style": "form",
+        "schema": {"type": "array", "items": {"type": "string", "enum": list(PostStatus.__args__)}},  # type: ignore[attr-defined]
+    },
+    "platform": {
+        "description": "Only what has a target (or an account) on this network", "schema": {"type": "string", "enum": list(names())}
+    },
+    "profileId": {"description": "Only posts with a target on this profile", "schema": {"type": "string"}},
+    "label": {"description": "Only posts with this label", "schema": {"type": "string"}},
+    "from": {"description": "Publish time from this instant on (with `Z` or an offset); drafts by their creation", "schema": MOMENT},
+    "to": {"description": "Publish time before this instant; it is not part of the span itself", "schema": MOMENT},
+    "order": {
+        "description": "By publish time, drafts by their creation",
+        "schema": {"type": "string", "enum": ["asc", "desc"], "default": "desc"},
+    },
+    "after": {
+        "description": "Position of the last event that was seen (`lastPosition`, `nextCursor`), 0 for the beginning",
+        "schema": {"type": "string", "pattern": "^[0-9]{1,12}$"},
+    },
+    "cancelPending": {
+        "description": "Cancel the posts that still wait on this account",
+        "schema": {"type": "string", "enum": ["true", "false"], "default": "false"},
+    },
+}
+"""Every query parameter of the table of routes."""
+
+IN_PATH = {
+    "post_id": ("postId", "`post_…`"), "profile_id": ("profileId", "`prof_…`"), "key_id": ("keyId", "`key_…`"),
+    "name": ("name", "The network's name"),
+}
+
+TIMES = (
+    "invalid_time", "timezone_required", "timezone_conflict", "unknown_timezone", "nonexistent_local_time", "scheduled_time_in_past",
+    "beyond_horizon", "beyond_platform_horizon",
+)
+ALL_OF_A_POST = (*TIMES, "content_invalid", "not_found")
+
+REFUSALS: dict[str, tuple[str, ...]] = {
+    "POST /v1/posts": ALL_OF_A_POST,
+    "PATCH /v1/posts/{post_id}": (*ALL_OF_A_POST, "illegal_transition", "revision_conflict"),
+    "DELETE /v1/posts/{post_id}": ("illegal_transition", "revision_conflict"),
+    "POST /v1/posts/{post_id}/publish": ("content_invalid", "illegal_transition", "revision_conflict"),
+    "POST /v1/posts/{post_id}/retry": ("illegal_transition", "revision_conflict"),
+    "POST /v1/posts/{post_id}/stop": ("illegal_transition", "revision_conflict"),
+    "POST /v1/posts/{post_id}/targets/{profile_id}/resolve": ("illegal_transition", "revision_conflict"),
+    "POST /v1/profiles": ("idempotency_in_progress",),
+    "PATCH /v1/profiles/{profile_id}": ("idempotency_in_progress",),
+    "DELETE /v1/profiles/{profile_id}": ("illegal_transition",),
+    "POST /v1/keys": ("idempotency_in_progress",),
+}
+"""What a route refuses beyond what follows from its kind (`refusals_of`)."""
+
+FURTHER_SCOPES = {
+    "POST /v1/posts": "With `scheduledFor` or `publishNow` the key needs `posts:publish` as well.",
+    "PATCH /v1/posts/{post_id}": "Editing a draft into a draft needs no more; everything else needs `posts:publish` as well.",
+    "DELETE /v1/posts/{post_id}": "Cancelling what is no draft needs `posts:publish` as well.",
+    "POST /v1/keys": "Any such key may mint keys; it grants only scopes that it has itself.",
+}
+
+PREFERS = {
+    "POST /v1/posts": "`wait=25` with `publishNow`: answer when the outcome is known, or after so many seconds (25 at most).",
+    "POST /v1/posts/{post_id}/publish": "`respond-async`: do not wait; `wait=5`: wait so many seconds (25 at most, and if not given).",
+}
+
+HEADERS: dict[str, Json] = {
+    "x-request-id": {"description": "Names this request in the logs", "schema": {"type": "string"}},
+    "ETag": {"description": "The post's revision, for `If-Match`", "schema": {"type": "string", "examples": ['"1"']}},
+    "Location": {"description": "Path of what was created", "schema": {"type": "string"}},
+    "Idempotency-Replayed": {
+        "description": "`true` when an earlier request with this key did it", "schema": {"type": "string", "const": "true"}
+    },
+    "Retry-After": {"description": "Seconds to wait before the same request is sent again", "schema": {"type": "string"}},
+    "WWW-Authenticate": {"description": "`Bearer`", "schema": {"type": "string"}},
+}
+
+
+class Schema(GenerateJsonSchema):
+    """pydantic's, without the titles it makes of names."""
+
+    def generate(self, schema: Any, mode: Any = "validation") -> Json:
+        """One schema without titles."""
+        return _untitled(super().generate(schema, mode))
+
+    def generate_definitions(self, inputs: Any) -> Any:
+        """All schemas without titles."""
+        found, definitions = super().generate_definitions(inputs)
+        return found, _untitled(definitions)
+
+
+def _untitled(value: Any) -> Any:
+    """Drop titles, and defaults that say no more than "not given"."""
+    if isinstance(value, list):
+        return [_untitled(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    empty = value.get("default", 0) in (None, [], {}, "")
+    kept = {k: v for k, v in value.items() if not (k == "title" and isinstance(v, str)) and not (k == "default" and empty)}
+    return {k: _untitled(v) for k, v in kept.items()}
+
+
+def schemas() -> Json:
+    """Every body and answer by name."""
+    bodies = {route.body: getattr(shapes, route.body) for route in ROUTES if route.body}
+    wanted: list[tuple[type[BaseModel], Any]] = [(shape, "validation") for shape in bodies.values()]
+    wanted += [(shape, "serialization") for shape in ANSWERS.values()]
+    _, found = models_json_schema(wanted, ref_template="#/components/schemas/{model}", schema_generator=Schema)
+    definitions: Json = found["$defs"]
+    return definitions
+
+
+def key_of(route: Route) -> str:
+    """How a route is called in the tables here."""
+    return f"{route.method} {route.path}"
+
+
+def refusals_of(route: Route) -> tuple[str, ...]:
+    """Every code a route may answer with, in the order of their statuses."""
+    if route.public:
+        return ()
+    codes = {"unauthorized", "invalid_request", "internal_error", "try_again", *REFUSALS.get(key_of(route), ())}
+    if route.scope or key_of(route) in FURTHER_SCOPES:
+        codes.add("forbidden")
+    if "{" in route.path:
+        codes.add("not_found")
+    if route.body:
+        codes |= {"too_large", "unsupported_media_type"}
+    if route.idempotent:
+        codes.add("idempotency_conflict")
+    return tuple(code for code in STATUS if code in codes)
+
+
+def _problems(route: Route, examples: Json) -> Json:
+    by_status: dict[int, list[str]] = {}
+    for code in refusals_of(route):
+        by_status.setdefault(STATUS[code], []).append(code)
+    found: Json = {}
+    for status, codes in by_status.items():
+        content: Json = {"schema": {"$ref": "#/components/schemas/Problem"}}
+        shown = {code: {"$ref": f"#/components/examples/{code}"} for code in codes if code in examples["problems"]}
+        if shown:
+            content["examples"] = shown
+        headers = {"x-request-id", *({503: ("Retry-After",), 401: ("WWW-Authenticate",)}.get(status, ()))}
+        found[str(status)] = {
+            "description": "; ".join(f"`{code}`: {TITLES[code][:1].lower()}{TITLES[code][1:]}" for code in codes),
+            "headers": _headers(headers), "content": {"application/problem+json": content},
+        }
+    return found
+
+
+def _headers(wanted: set[str]) -> Json:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in sorted(wanted)}
+
+
+def _answers(route: Route, examples: Json) -> Json:
+    headers = {"x-request-id"}
+    if route.answer == "Post":
+        headers.add("ETag")
+    if route.status == 201:
+        headers |= {"Location"} if route.answer in ("Post", "Profile") else set()
+    if route.idempotent:
+        headers.add("Idempotency-Replayed")
+    answers: Json = {}
+    for status in (route.status, *route.also):
+        answer: Json = {"description": SAID.get(status, "The answer"), "headers": _headers(headers)}
+        if route.path == "/docs":
+            answer["content"] = {"text/html": {"schema": {"type": "string"}}}
+        elif route.path == "/openapi.json":
+            answer["content"] = {"application/json": {"schema": {"type": "object"}}}
+        elif route.answer:
+            content: Json = {"schema": {"$ref": f"#/components/schemas/{route.answer}"}}
+            recorded = examples["answers"].get(key_of(route), {})
+            if recorded.get("status") == status:
+                content["example"] = recorded["answer"]
+            answer["content"] = {"application/json": content}
+        answers[str(status)] = answer
+    return answers
+
+
+SAID = {201: "Created", 202: "Under way; what is true now", 204: "Done", 503: "Something is overdue, or the store does not answer"}
+
+
+def _tag(route: Route) -> str:
+    part = route.path.removeprefix("/v1/").split("/")[0]
+    if route.public:
+        return "service"
+    return part if part in dict(TAGS) else "workspace"
+
+
+def operation(route: Route, examples: Json) -> Json:
+    """One operation of the file."""
+    key = key_of(route)
+    parameters: list[Json] = []
+    for name in re.findall(r"{(\w+)}", route.path):
+        public, said = IN_PATH[name]
+        parameters.append({"name": public, "in": "path", "required": True, "description": said, "schema": {"type": "string"}})
+    parameters += [{"name": name, "in": "query", "required": False, **PARAMETERS[name]} for name in route.query]
+    if route.idempotent:
+        parameters.append({"$ref": "#/components/parameters/IdempotencyKey"})
+    if route.answer == "Post" and route.method != "GET" and "{post_id}" in route.path:
+        parameters.append({"$ref": "#/components/parameters/IfMatch"})
+    if key in PREFERS:
+        schema: Json = {"type": "string"}
+        parameters.append({"name": "Prefer", "in": "header", "required": False, "description": PREFERS[key], "schema": schema})
+    said = [f"Scope `{route.scope}`." if route.scope else "No key needed." if route.public else "Any key."]
+    said += [FURTHER_SCOPES[key]] if key in FURTHER_SCOPES else []
+    found: Json = {
+        "operationId": _operation_id(route), "tags": [_tag(route)], "summary": route.summary, "description": " ".join(said),
+        "parameters": parameters, "responses": {**_answers(route, examples), **_problems(route, examples)},
+        "security": [] if route.public else [{"bearer": []}, {"header": []}],
+    }
+    if route.scope:
+        found["x-scope"] = route.scope
+    if route.body:
+        content: Json = {"schema": {"$ref": f"#/components/schemas/{route.body}"}}
+        if recorded := examples["answers"].get(key, {}).get("request"):
+            content["example"] = recorded
+        required = bool(getattr(shapes, route.body).model_json_schema().get("required")) or route.method == "PATCH"
+        found["requestBody"] = {"required": required, "content": {"application/json": content}}
+    return found
+
+
+def _operation_id(route: Route) -> str:
+    """From the handler: `posts.list_posts` -> `postsListPosts`."""
+    module = route.handle.__module__.rpartition(".")[2]
+    first, *rest = f"{module}_{route.handle.__name__}".split("_")
+    return first + "".join(part.capitalize() for part in rest)
+
+
+def document() -> Json:
+    """The whole file."""
+    examples: Json = json.loads(EXAMPLES.read_text(encoding="utf-8"))
+    paths: Json = {}
+    for route in ROUTES:
+        path = re.sub(r"{(\w+)}", lambda match: "{" + IN_PATH[match[1]][0] + "}", route.path)
+        paths.setdefault(path, {})[route.method.lower()] = operation(route, examples)
+    key = {"type": "string", "minLength": 1, "maxLength": 255}
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Dateline", "version": "1", "description": ABOUT},
+        "servers": [{"url": "/", "description": "Where this file was read"}],
+        "tags": [{"name": name, "description": said} for name, said in TAGS],
+        "security": [{"bearer": []}, {"header": []}],
+        "paths": paths,
+        "components": {
+            "schemas": schemas(),
+            "securitySchemes": {
+                "bearer": {"type": "http", "scheme": "bearer", "description": "`Authorization: Bearer <key>`"},
+                "header": {"type": "apiKey", "in": "header", "name": "x-api-key", "description": "The key alone"},
+            },
+            "headers": HEADERS,
+            "parameters": {
+                "IdempotencyKey": {
+                    "name": "Idempotency-Key", "in": "header", "required": False, "schema": key,
+                    "description": "Makes a repeat safe: the same key and request are done once. Kept for 24 hours, with a post until "
+                    "24 hours after its publish time.",
+                },
+                "IfMatch": {
+                    "name": "If-Match", "in": "header", "required": False, "schema": {"type": "string"},
+                    "description": "The ETag the post was read with; 409 `revision_conflict` if it has changed since.",
+                },
+            },
+            "examples": {
+                code: {"summary": TITLES[code], "value": problem} for code, problem in examples["problems"].items()
+            },
+        },
+    }
+
+
+def text() -> str:
+    """The file's content: sorted, so that the same input always gives the same bytes."""
+    return json.dumps(document(), indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def main(arguments: list[str]) -> int:
+    """Write the file; `--check`: 1 if it is not what would be written; `--record`: the examples, from the running system."""
+    if "--record" in arguments:
+        from tools.openapi_record import record
+
+        EXAMPLES.write_text(json.dumps(record(), indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+    wanted = text()
+    if "--check" in arguments:
+        if OUT.is_file() and OUT.read_text(encoding="utf-8") == wanted:
+            return 0
+        print(f"{OUT.name} is stale: run make openapi.", file=sys.stderr)
+        return 1
+    OUT.write_text(wanted, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

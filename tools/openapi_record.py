@@ -1,0 +1,166 @@
+"""Runs Dateline in this process and keeps one real answer of every route and of every refusal that can be had at will.
+
+For `python -m tools.openapi --record` and for the test that finds out when the kept answers have lost touch with the real ones.
+"""
+
+from __future__ import annotations
+
+import re
+from contextvars import Context
+from datetime import timedelta
+from typing import Any
+
+from local.seed import TEST_KEY
+from tests.harness import NETWORKS_URL, START, Dateline
+
+Json = dict[str, Any]
+
+_IDS = re.compile(r"\b(post|prof|key)_([0-9A-HJKMNP-TV-Z]{26})\b")
+_SECRET = re.compile(r"\bdl_(live|test)_[\w-]{32}\b")
+
+
+class _Recorder:
+    """Asks and keeps. Ids that change from run to run are replaced by fixed ones."""
+
+    def __init__(self, dateline: Dateline) -> None:
+        self.dateline = dateline
+        self.answers: Json = {}
+        self.problems: Json = {}
+        self._ids: dict[str, str] = {}
+
+    def ask(self, route: str, ids: str = "", body: Json | None = None, *, query: str = "", key: str | None = "dl_live_local") -> Json:
+        """One call of `route` ("POST /v1/posts"), its path's names filled by `ids` (separated by blanks); the answer, kept."""
+        method, path = route.split()
+        for value in ids.split():
+            path = re.sub(r"{\w+}", value, path, count=1)
+        answer = self.dateline.api(method, path + query, body, key=key)
+        assert answer.status < 300, (route, answer.body)
+        kept: Json = {"status": answer.status}
+        if body is not None:
+            kept["request"] = body
+        if answer.body:
+            kept["answer"] = answer.json()
+        self.answers[route] = self._stable(kept)
+        found: Json = answer.json() if answer.body else {}
+        return found
+
+    def refuse(self, method: str, path: str, body: Any = None, **how: Any) -> None:
+        """One call that is refused; the problem, kept by its code."""
+        answer = self.dateline.api(method, path, body, **how)
+        problem = answer.json()
+        assert answer.status >= 400, answer.body
+        self.problems[problem["code"]] = self._stable(problem)
+
+    def _stable(self, value: Any) -> Any:
+        if isinstance(value, str):
+            value = _IDS.sub(self._renamed, value).replace(f"{NETWORKS_URL}/", "https://networks.example/")
+            return _SECRET.sub(lambda match: f"dl_{match[1]}_" + "0" * 31 + "x", value)
+        if isinstance(value, list):
+            return [self._stable(one) for one in value]
+        if isinstance(value, dict):
+            return {name: self._stable(one) for name, one in value.items()}
+        return value
+
+    def _renamed(self, match: re.Match[str]) -> str:
+        number = len(self._ids) + 1
+        return self._ids.setdefault(match[0], f"{match[1]}_01MRG0{number:020d}")
+
+
+def record() -> Json:
+    """`{"answers": {route: {status, request, answer}}, "problems": {code: problem}}`."""
+    with Dateline() as dateline:
+        recorder = _Recorder(dateline)
+        _posts(recorder)
+        _rest(recorder)
+        _problems(recorder)
+        return {"answers": recorder.answers, "problems": recorder.problems}
+
+
+def _posts(recorder: _Recorder) -> None:
+    dateline = recorder.dateline
+    create = {
+        "text": "Our biggest update yet.", "profileIds": ["prof_mastodon", "prof_bluesky"], "scheduledFor": "2027-06-16T09:00:00",
+        "timezone": "America/New_York", "platforms": {"mastodon": {"visibility": "unlisted"}}, "labels": ["launch"],
+        "metadata": {"crmId": "42"},
+    }
+    post = recorder.ask("POST /v1/posts", body=create)["id"]
+    recorder.ask("POST /v1/posts/validate", body={**create, "text": "A" * 400, "scheduledFor": "2027-06-16T09:00:00Z"})
+    recorder.ask("GET /v1/posts", query="?status=scheduled&limit=1")
+    recorder.ask("PATCH /v1/posts/{post_id}", post, {"scheduledFor": "2027-06-17T18:30:00"})
+    recorder.ask("GET /v1/posts/{post_id}", post)
+    sleep = dateline.clock.sleep
+
+    def pumped(seconds: float) -> None:
+        sleep(seconds)
+        dateline.clock.sleep = sleep  # type: ignore[method-assign]
+        Context().run(dateline.stack.settle, timers=False)
+
+    dateline.clock.sleep = pumped  # type: ignore[method-assign]
+    recorder.ask("POST /v1/posts/{post_id}/publish", post, {})
+    dateline.stack.pump_stream()
+    recorder.ask("GET /v1/posts/{post_id}/events", post, query="?limit=2")
+    recorder.ask("GET /v1/posts/{post_id}/attempts", post)
+    dateline.world.add_fault("x", "reject")
+    failed = dateline.post("prof_x", text="Refused once", publishNow=True)["id"]
+    dateline.stack.settle(timers=False)
+    recorder.ask("POST /v1/posts/{post_id}/retry", failed, {"profileIds": ["prof_x"]})
+    dateline.world.add_fault("mastodon", "rate_limit", retry_after=600)
+    waiting = dateline.post("prof_mastodon", text="Told to wait", publishNow=True)["id"]
+    dateline.stack.settle(timers=False)
+    recorder.ask("POST /v1/posts/{post_id}/stop", waiting, {})
+    sent = {"text": "?", "profileIds": ["prof_sandbox"], "publishNow": True, "platforms": {"sandbox": {"simulate": "unconfirmed"}}}
+    unclear = dateline.api("POST", "/v1/posts", sent, key=TEST_KEY).json()["id"]
+    ask = lambda: dateline.api("GET", f"/v1/posts/{unclear}", key=TEST_KEY).json()["status"]  # noqa: E731
+    dateline.stack.run_until(lambda: ask() == "unconfirmed", limit=timedelta(hours=1), timers=False)
+    outcome = {"outcome": "published", "remoteId": "sandbox_1", "url": "https://sandbox.invalid/sandbox_1"}
+    recorder.ask("POST /v1/posts/{post_id}/targets/{profile_id}/resolve", f"{unclear} prof_sandbox", outcome, key=TEST_KEY)
+    recorder.ask("DELETE /v1/posts/{post_id}", dateline.post("prof_x", text="Not after all", at=START + timedelta(days=2))["id"])
+
+
+def _rest(recorder: _Recorder) -> None:
+    dateline = recorder.dateline
+    recorder.ask("GET /v1/platforms", query="?limit=1")
+    recorder.ask("GET /v1/platforms/{name}", "bluesky")
+    offered: Json = dateline.world.networks["mastodon"].credentials_for("prof_example")
+    profile = {"platform": "mastodon", "server": NETWORKS_URL + offered["server"], "credentials": offered["credentials"], "name": "Our account"}
+    made = recorder.ask("POST /v1/profiles", body=profile)["id"]
+    kept = recorder.answers["POST /v1/profiles"]
+    kept["request"]["credentials"] = {"accessToken": "…"}
+    recorder.ask("GET /v1/profiles", query="?platform=mastodon&limit=1")
+    recorder.ask("GET /v1/profiles/{profile_id}", "prof_mastodon")
+    recorder.ask("GET /v1/profiles/{profile_id}/health", "prof_mastodon")
+    recorder.ask("PATCH /v1/profiles/{profile_id}", "prof_mastodon", {"name": "Our Mastodon"})
+    recorder.ask("DELETE /v1/profiles/{profile_id}", made)
+    recorder.ask("GET /v1/workspace")
+    key = recorder.ask("POST /v1/keys", body={"name": "CI", "scopes": ["posts:read", "posts:write"]})["id"]
+    recorder.ask("GET /v1/keys", query="?limit=1")
+    recorder.ask("DELETE /v1/keys/{key_id}", key)
+    recorder.ask("GET /v1/events", query="?after=0&limit=1")
+    recorder.ask("GET /health", key=None)
+
+
+def _problems(recorder: _Recorder) -> None:
+    dateline, refuse = recorder.dateline, recorder.refuse
+    post = {"text": "Hello", "profileIds": ["prof_mastodon"]}
+    scheduled = dateline.post("prof_mastodon", text="Tomorrow", at=dateline.clock.now() + timedelta(days=1))["id"]
+    reader = dateline.api("POST", "/v1/keys", {"scopes": ["posts:read"]}).json()["secret"]
+    for wrong in (
+        {"text": "Hello", "scheduleFor": "2027-06-16T09:00:00Z"}, {**post, "scheduledFor": "tomorrow"},
+        {**post, "scheduledFor": "2027-06-16T09:00:00"}, {**post, "scheduledFor": "2027-06-16T09:00:00-05:00", "timezone": "America/New_York"},
+        {**post, "scheduledFor": "2027-06-16T09:00:00", "timezone": "America/NewYork"},
+        {**post, "scheduledFor": "2028-03-26T02:30:00", "timezone": "Europe/Berlin"},
+        {**post, "scheduledFor": "2027-06-14T09:00:00Z"}, {**post, "scheduledFor": "2029-06-16T09:00:00Z"},
+        {**post, "text": "日" * 150, "profileIds": ["prof_x"], "scheduledFor": "2027-07-01T09:00:00Z"},
+        {**post, "profileIds": ["prof_mastodon", "prof_nobody"]}, {**post, "text": "a" * 1_000_001},
+    ):
+        refuse("POST", "/v1/posts", wrong)
+    refuse("GET", "/v1/posts", key=None)
+    refuse("POST", "/v1/posts", {"text": "Hello"}, key=reader)
+    refuse("PUT", f"/v1/posts/{scheduled}", {})
+    refuse("PATCH", f"/v1/posts/{scheduled}", {"text": "New"}, headers={"if-match": '"7"'})
+    refuse("POST", "/v1/posts", "text=Hello", headers={"content-type": "application/x-www-form-urlencoded"})
+    dateline.api("POST", "/v1/posts", post, headers={"idempotency-key": "order-1"})
+    refuse("POST", "/v1/posts", {"text": "Another"}, headers={"idempotency-key": "order-1"})
+    done = dateline.post("prof_mastodon", text="Out", publishNow=True)["id"]
+    dateline.stack.settle(timers=False)
+    refuse("DELETE", f"/v1/posts/{done}")
