@@ -39,15 +39,15 @@ def mint(dateline: Dateline, *scopes: str, mode: str = "live", workspace: str = 
     """A key of exactly these scopes; its secret."""
     secret = f"dl_{mode}_{workspace}_{'-'.join(scopes) or 'none'}{'_revoked' if revoked else ''}"
     revoked_at = "2027-01-02T00:00:00Z" if revoked else None
-    key = ApiKey(
-        f"key_{digest(secret)[:12]}", workspace, mode, secret, scopes, "2027-01-01T00:00:00Z", secret[-4:], digest(secret), revoked_at
-    )
+    hashed = digest(secret)
+    made_at = "2027-01-01T00:00:00Z"
+    key = ApiKey(f"key_{hashed[:12]}", workspace, mode, secret, scopes, made_at, secret[-4:], hashed, revoked_at)
     dateline.deps.workspaces.save_key(key)
     return secret
 
 
 def refused(answer: Answer, code: str, pointer: str | None = None, **members: Any) -> dict[str, Any]:
-    """The problem document of a refusal, held against the contract: status, code, shape, the field at fault, further members."""
+    """The problem of a refusal, held against the contract: status, code, shape, the field at fault, further members."""
     problem: dict[str, Any] = answer.json()
     assert problem.get("code") == code, problem
     assert answer.status == problem["status"] == STATUS[code]

@@ -1,7 +1,7 @@
 """Writes the OpenAPI file from the table of routes and the shapes: `python -m tools.openapi`; `--check` fails if it is stale.
 
 What is said here about a route is only what the table and the shapes do not say: its parameters' meaning, and which refusals it
-knows. The examples are answers of the running system: `--record` runs it and keeps them in tools/openapi_examples.json.
+knows. The examples are answers of the running system, kept in tools/openapi_examples.json by `python -m tests.record_examples`.
 """
 
 from __future__ import annotations
@@ -28,8 +28,9 @@ Json = dict[str, Any]
 
 ABOUT = """Dateline schedules and publishes posts on social networks.
 
-**Authentication.** `Authorization: Bearer <key>` or `x-api-key: <key>`. A key belongs to one workspace, is live or test, and carries
-scopes; `admin` includes all others. A test key sees test posts and profiles only, and reaches the built-in sandbox, never a network.
+**Authentication.** `Authorization: Bearer <key>` or `x-api-key: <key>`. A key belongs to one workspace, is live or test, and
+carries scopes; `admin` includes all others. A test key sees test posts and profiles only, and reaches the built-in sandbox, never
+a network.
 
 **Times** are RFC 3339 in UTC with `Z` in answers. `scheduledFor` with an IANA `timezone` is wall-clock time there.
 
@@ -37,8 +38,8 @@ scopes; `admin` includes all others. A test key sees test posts and profiles onl
 
 **Lists** answer `{"data": […], "nextCursor": …}`. Send `nextCursor` as `cursor`, with the same filters, until it is null.
 
-**Refusals** are problem details (RFC 9457) with a stable `code`. Nothing is written when a 4xx is answered. API Gateway's own answers
-(413 above 6 MB, 429 above the stack's throttle, 503) are not problem details: `{"message": …}`."""
+**Refusals** are problem details (RFC 9457) with a stable `code`. Nothing is written when a 4xx is answered. API Gateway's own
+answers (413 above 6 MB, 429 above the stack's throttle, 503) are not problem details: `{"message": …}`."""
 
 TAGS = (
     ("posts", "Posts: create, edit, publish, follow"), ("profiles", "Profiles: connected accounts"),
@@ -52,15 +53,21 @@ PARAMETERS: dict[str, Json] = {
     "limit": {"description": "Rows of a page", "schema": {"type": "integer", "minimum": 1, "maximum": 100, "default": 50}},
     "cursor": {"description": "`nextCursor` of the page before, as it is", "schema": {"type": "string", "maxLength": 512}},
     "status": {
-        "description": "Repeatable, or several separated by commas", "explode": True, "style": "form",
+        "description": "Repeatable, or several separated by commas",
+        "explode": True,
+        "style": "form",
         "schema": {"type": "array", "items": {"type": "string", "enum": list(PostStatus.__args__)}},  # type: ignore[attr-defined]
     },
     "platform": {
-        "description": "Only what has a target (or an account) on this network", "schema": {"type": "string", "enum": list(names())}
+        "description": "Only what has a target (or an account) on this network",
+        "schema": {"type": "string", "enum": list(names())},
     },
     "profileId": {"description": "Only posts with a target on this profile", "schema": {"type": "string"}},
     "label": {"description": "Only posts with this label", "schema": {"type": "string"}},
-    "from": {"description": "Publish time from this instant on (with `Z` or an offset); drafts by their creation", "schema": MOMENT},
+    "from": {
+        "description": "Publish time from this instant on (with `Z` or an offset); drafts by their creation",
+        "schema": MOMENT,
+    },
     "to": {"description": "Publish time before this instant; it is not part of the span itself", "schema": MOMENT},
     "order": {
         "description": "By publish time, drafts by their creation",
@@ -83,8 +90,14 @@ IN_PATH = {
 }
 
 TIMES = (
-    "invalid_time", "timezone_required", "timezone_conflict", "unknown_timezone", "nonexistent_local_time", "scheduled_time_in_past",
-    "beyond_horizon", "beyond_platform_horizon",
+    "invalid_time",
+    "timezone_required",
+    "timezone_conflict",
+    "unknown_timezone",
+    "nonexistent_local_time",
+    "scheduled_time_in_past",
+    "beyond_horizon",
+    "beyond_platform_horizon",
 )
 ALL_OF_A_POST = (*TIMES, "content_invalid", "not_found")
 
@@ -112,7 +125,7 @@ FURTHER_SCOPES = {
 
 PREFERS = {
     "POST /v1/posts": "`wait=25` with `publishNow`: answer when the outcome is known, or after so many seconds (25 at most).",
-    "POST /v1/posts/{post_id}/publish": "`respond-async`: do not wait; `wait=5`: wait so many seconds (25 at most, and if not given).",
+    "POST /v1/posts/{post_id}/publish": "`respond-async`: do not wait; `wait=5`: wait so many seconds (at most 25, the default).",
 }
 
 HEADERS: dict[str, Json] = {
@@ -129,10 +142,6 @@ HEADERS: dict[str, Json] = {
 
 class Schema(GenerateJsonSchema):
     """pydantic's, without the titles it makes of names."""
-
-    def generate(self, schema: Any, mode: Any = "validation") -> Json:
-        """One schema without titles."""
-        return _untitled(super().generate(schema, mode))
 
     def generate_definitions(self, inputs: Any) -> Any:
         """All schemas without titles."""
@@ -229,7 +238,12 @@ def _answers(route: Route, examples: Json) -> Json:
     return answers
 
 
-SAID = {201: "Created", 202: "Under way; what is true now", 204: "Done", 503: "Something is overdue, or the store does not answer"}
+SAID = {
+    201: "Created",
+    202: "Under way; what is true now",
+    204: "Done",
+    503: "Something is overdue, or the store does not answer",
+}
 
 
 def _tag(route: Route) -> str:
@@ -244,8 +258,8 @@ def operation(route: Route, examples: Json) -> Json:
     key = key_of(route)
     parameters: list[Json] = []
     for name in re.findall(r"{(\w+)}", route.path):
-        public, said = IN_PATH[name]
-        parameters.append({"name": public, "in": "path", "required": True, "description": said, "schema": {"type": "string"}})
+        public, meaning = IN_PATH[name]
+        parameters.append({"name": public, "in": "path", "required": True, "description": meaning, "schema": {"type": "string"}})
     parameters += [{"name": name, "in": "query", "required": False, **PARAMETERS[name]} for name in route.query]
     if route.idempotent:
         parameters.append({"$ref": "#/components/parameters/IdempotencyKey"})
@@ -275,8 +289,8 @@ def operation(route: Route, examples: Json) -> Json:
 def _operation_id(route: Route) -> str:
     """From the handler: `posts.list_posts` -> `postsListPosts`."""
     module = route.handle.__module__.rpartition(".")[2]
-    first, *rest = f"{module}_{route.handle.__name__}".split("_")
-    return first + "".join(part.capitalize() for part in rest)
+    words: list[str] = f"{module}_{route.handle.__name__}".split("_")
+    return words[0] + "".join(word.capitalize() for word in words[1:])
 
 
 def document() -> Json:
@@ -293,6 +307,7 @@ def document() -> Json:
         "servers": [{"url": "/", "description": "Where this file was read"}],
         "tags": [{"name": name, "description": said} for name, said in TAGS],
         "security": [{"bearer": []}, {"header": []}],
+        "x-errors": {code: {"status": status, "title": TITLES[code]} for code, status in STATUS.items()},
         "paths": paths,
         "components": {
             "schemas": schemas(),
@@ -304,8 +319,8 @@ def document() -> Json:
             "parameters": {
                 "IdempotencyKey": {
                     "name": "Idempotency-Key", "in": "header", "required": False, "schema": key,
-                    "description": "Makes a repeat safe: the same key and request are done once. Kept for 24 hours, with a post until "
-                    "24 hours after its publish time.",
+                    "description": "Makes a repeat safe: the same key and request are done once. Kept for 24 hours, with a "
+                    "post until 24 hours after its publish time.",
                 },
                 "IfMatch": {
                     "name": "If-Match", "in": "header", "required": False, "schema": {"type": "string"},
@@ -325,11 +340,7 @@ def text() -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Write the file; `--check`: 1 if it is not what would be written; `--record`: the examples, from the running system."""
-    if "--record" in arguments:
-        from tools.openapi_record import record
-
-        EXAMPLES.write_text(json.dumps(record(), indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+    """Write the file; `--check`: 1 if it is not what would be written."""
     wanted = text()
     if "--check" in arguments:
         if OUT.is_file() and OUT.read_text(encoding="utf-8") == wanted:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dateline import wiring
+from dateline import coldstart, wiring
 from dateline.api.http import Api
 from dateline.runtime import logger
 
@@ -12,6 +12,7 @@ log = logger()
 deps = wiring.deps()
 _ = deps.posts, deps.schedules, deps.queue
 api = Api(deps)
+coldstart.over()
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from dateline import wiring
+from dateline import coldstart, wiring
 from dateline.aws.queue import Message
 from dateline.runtime import logger, time_left
 from dateline.usecases.deliver import deliver
 
 log = logger()
 deps = wiring.deps()
-_ = deps.posts, deps.profiles, deps.queue
+# All of it now: Lambda lends a whole processor until the handler is ready, and a small part of one from then on.
+_ = deps.posts, deps.profiles, deps.queue, deps.secrets, deps.http
+coldstart.over()
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:

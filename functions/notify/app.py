@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from dateline import wiring
+from dateline import coldstart, wiring
+from dateline.domain.post import Post
 from dateline.runtime import logger
 from dateline.store.posts import from_image
 from dateline.usecases.announce import announce
@@ -12,17 +13,23 @@ from dateline.usecases.announce import announce
 log = logger()
 deps = wiring.deps()
 _ = deps.events, deps.topic
+coldstart.over()
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """A stream batch. At the first record that fails the rest is handed over again, so that the order holds."""
+    """A stream batch, announced workspace by workspace. From the first record that was not, the batch is handed over again."""
+    feeds: dict[str, list[tuple[str, Post]]] = {}
     for record in event["Records"]:
         image = record["dynamodb"].get("NewImage")
-        if image is None or "quiet" in image:
-            continue
+        if image is not None and "quiet" not in image:
+            post = from_image(image)
+            feeds.setdefault(post.partition, []).append((record["dynamodb"]["SequenceNumber"], post))
+    failed = []
+    for feed, writes in feeds.items():
         try:
-            announce(deps, from_image(image))
+            announce(deps, [post for _, post in writes])
         except Exception as error:
-            log.exception("not announced", extra={"post_id": image["id"]["S"], "reason": type(error).__name__})
-            return {"batchItemFailures": [{"itemIdentifier": record["dynamodb"]["SequenceNumber"]}]}
-    return {"batchItemFailures": []}
+            log.exception("not announced", extra={"feed": feed, "reason": type(error).__name__})
+            failed.append(writes[0][0])
+    order = {record["dynamodb"]["SequenceNumber"]: number for number, record in enumerate(event["Records"])}
+    return {"batchItemFailures": [{"itemIdentifier": min(failed, key=order.__getitem__)}] if failed else []}

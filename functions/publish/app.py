@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from dateline import wiring
+from dateline import coldstart, wiring
 from dateline.runtime import logger
 from dateline.usecases.dispatch import dispatch
 
 log = logger()
 deps = wiring.deps()
 _ = deps.posts, deps.queue
+coldstart.over()
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, str]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from dateline import wiring
+from dateline import coldstart, wiring
 from dateline.runtime import logger, time_left
 from dateline.usecases.sweep import sweep
 
 log = logger()
 deps = wiring.deps()
-_ = deps.posts, deps.queue
+_ = deps.posts
+coldstart.over()
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:

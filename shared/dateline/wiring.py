@@ -104,25 +104,23 @@ class Deps:
 
     @cached_property
     def session(self) -> Any:
-        """One botocore session for every client: loading its data once halves the cold start."""
-        import boto3
+        """One botocore session for every client: loading its data once halves the cold start. boto3 would only wrap it."""
         import botocore.session
 
-        shared = botocore.session.get_session()
-        return boto3.Session(botocore_session=shared, region_name=self.settings.region)
+        return botocore.session.get_session()
 
     def _client(self, service: str) -> Any:
         from botocore.config import Config
 
         config = Config(connect_timeout=1, read_timeout=5, retries={"total_max_attempts": 4, "mode": "standard"})
-        return self.session.client(service, config=config)
+        return self.session.create_client(service, region_name=self.settings.region, config=config)
 
     @cached_property
     def connection(self) -> Any:
         """The DynamoDB connection of all repositories."""
         from .store.tables import connect
 
-        return connect(self.session._session, self.settings.region, self.settings.tables)
+        return connect(self.session, self.settings.region, self.settings.tables)
 
     @cached_property
     def posts(self) -> Posts:

@@ -8,6 +8,7 @@ from local.stack import Answer
 from tests.api_checks import refused, stored
 from tests.harness import Dateline
 
+
 def test_a_request_calls_aws_as_seldom_as_it_says() -> None:
     with Dateline(environment={"DATELINE_AUTH_CACHE_SECONDS": "60"}) as warm:
         warm.api("GET", "/v1/workspace")

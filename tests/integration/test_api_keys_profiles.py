@@ -12,6 +12,7 @@ from local.seed import LIVE_KEY, TEST_KEY
 from tests.api_checks import mint, nothing_written, refused, stored
 from tests.harness import NETWORKS_URL, START, Dateline
 
+
 @pytest.fixture(scope="module")
 def dateline() -> Iterator[Dateline]:
     with Dateline() as running:
@@ -48,7 +49,8 @@ def test_a_keys_secret_is_in_the_answer_to_its_making_and_nowhere_else(dateline:
     assert dateline.api("GET", "/v1/workspace", key=made["secret"]).status == 200
     listed = dateline.api("GET", "/v1/keys")
     assert made["id"] in [key["id"] for key in listed.json()["data"]]
-    assert made["secret"].encode() not in listed.body and all("secret" not in key and "hash" not in key for key in listed.json()["data"])
+    assert made["secret"].encode() not in listed.body
+    assert all("secret" not in key and "hash" not in key for key in listed.json()["data"])
     assert made["secret"] not in repr(stored(dateline))
 
 
@@ -62,9 +64,12 @@ def test_repeating_the_making_of_a_key_makes_one_key_and_shows_no_secret_again(d
 
 def test_a_key_mints_only_a_subset_of_itself(dateline: Dateline) -> None:
     reader = mint(dateline, "posts:read", "profiles:read")
-    for scopes, lacking in ((["posts:read", "posts:write"], "posts:write"), (["admin"], "admin"), (["profiles:write"], "profiles:write")):
+    beyond = {"posts:write": ["posts:read", "posts:write"], "admin": ["admin"], "profiles:write": ["profiles:write"]}
+    for lacking, scopes in beyond.items():
         with nothing_written(dateline):
-            refused(dateline.api("POST", "/v1/keys", {"scopes": scopes}, key=reader), "forbidden", "/scopes", requiredScope=lacking)
+            refused(
+                dateline.api("POST", "/v1/keys", {"scopes": scopes}, key=reader), "forbidden", "/scopes", requiredScope=lacking
+            )
     child = dateline.api("POST", "/v1/keys", {"scopes": ["profiles:read"]}, key=reader).json()
     assert dateline.api("GET", "/v1/profiles", key=child["secret"]).status == 200
     refused(dateline.api("GET", "/v1/posts", key=child["secret"]), "forbidden", requiredScope="posts:read")
@@ -117,7 +122,9 @@ def test_a_test_key_sees_nothing_live_and_a_live_key_nothing_of_tests(dateline: 
 
 
 def test_a_test_post_never_reaches_a_network_even_on_a_test_profile_of_one(dateline: Dateline) -> None:
-    made = dateline.api("POST", "/v1/profiles", {"platform": "mastodon", "credentials": {"accessToken": "whatever"}}, key=TEST_KEY)
+    made = dateline.api(
+        "POST", "/v1/profiles", {"platform": "mastodon", "credentials": {"accessToken": "whatever"}}, key=TEST_KEY
+    )
     assert made.status == 201 and made.json()["mode"] == "test", made.body
     sent = {"text": "Into the sand", "profileIds": ["prof_sandbox", made.json()["id"]], "publishNow": True}
     post = dateline.api("POST", "/v1/posts", sent, key=TEST_KEY).json()
@@ -155,7 +162,9 @@ def test_an_account_whose_token_the_network_refuses_is_not_connected(dateline: D
     sent = credentials(dateline, "mastodon", "prof_mastodon")
     with nothing_written(dateline):
         problem = refused(
-            dateline.api("POST", "/v1/profiles", {**sent, "credentials": {"accessToken": "stolen"}}), "invalid_request", "/credentials"
+            dateline.api("POST", "/v1/profiles", {**sent, "credentials": {"accessToken": "stolen"}}),
+            "invalid_request",
+            "/credentials",
         )
         assert "stolen" not in str(problem)
 
@@ -188,7 +197,10 @@ def test_a_repeated_connection_is_one_profile(dateline: Dateline) -> None:
     first = dateline.api("POST", "/v1/profiles", sent, headers={"idempotency-key": "connect-1"})
     with nothing_written(dateline):
         again = dateline.api("POST", "/v1/profiles", sent, headers={"idempotency-key": "connect-1"})
-        refused(dateline.api("POST", "/v1/profiles", {**sent, "name": "Other"}, headers={"idempotency-key": "connect-1"}), "idempotency_conflict")
+        refused(
+            dateline.api("POST", "/v1/profiles", {**sent, "name": "Other"}, headers={"idempotency-key": "connect-1"}),
+            "idempotency_conflict",
+        )
     assert (again.status, again.json(), again.headers["idempotency-replayed"]) == (201, first.json(), "true")
 
 
@@ -200,11 +212,18 @@ def test_an_account_is_renamed_and_its_credentials_renewed(dateline: Dateline) -
         refused(dateline.api("PATCH", path, {}), "invalid_request", "")
         refused(dateline.api("PATCH", path, {"platform": "x"}), "invalid_request", "/platform")
         refused(dateline.api("PATCH", path, {"credentials": {"accessToken": "wrong"}}), "invalid_request", "/credentials")
-        refused(dateline.api("PATCH", path, {"settings": {"maxCharacters": "many"}}), "invalid_request", "/settings/maxCharacters")
+        refused(
+            dateline.api("PATCH", path, {"settings": {"maxCharacters": "many"}}), "invalid_request", "/settings/maxCharacters"
+        )
     renewed = dateline.api("PATCH", path, {"credentials": credentials(dateline, "mastodon", "prof_to_rename")["credentials"]})
     assert (renewed.status, renewed.json()["status"], renewed.json()["name"]) == (200, "connected", "Our account")
     health = dateline.api("GET", f"{path}/health").json()
-    assert health == {"profileId": made["id"], "status": "connected", "error": None, "tokenExpiresAt": renewed.json()["tokenExpiresAt"]}
+    assert health == {
+        "profileId": made["id"],
+        "status": "connected",
+        "error": None,
+        "tokenExpiresAt": renewed.json()["tokenExpiresAt"],
+    }
 
 
 def test_an_account_with_pending_posts_is_kept_unless_they_are_to_go_with_it(dateline: Dateline) -> None:
@@ -245,4 +264,7 @@ def test_the_catalogue_shows_the_rules_that_posts_are_held_against(dateline: Dat
     for name, platform in listed.items():
         assert dateline.api("GET", f"/v1/platforms/{name}").json() == platform
         assert platform["text"] and platform["options"]["type"] == "object" and platform["exactlyOnce"] and platform["source"]
-    assert [(t["limit"], t["rule"]) for t in listed["bluesky"]["text"]] == [(300, "bluesky.text.too_long"), (3000, "bluesky.text.too_many_bytes")]
+    assert [(t["limit"], t["rule"]) for t in listed["bluesky"]["text"]] == [
+        (300, "bluesky.text.too_long"),
+        (3000, "bluesky.text.too_many_bytes"),
+    ]

@@ -102,7 +102,9 @@ def test_every_combination_of_filters_in_both_orders_is_what_it_says(dateline: D
 
 
 @pytest.mark.parametrize("order", ["asc", "desc"])
-@pytest.mark.parametrize("filters", [{}, {"status": ["scheduled"]}, {"status": ["draft", "scheduled"]}, {"label": "launch"}, {"platform": "x"}])
+@pytest.mark.parametrize(
+    "filters", [{}, {"status": ["scheduled"]}, {"status": ["draft", "scheduled"]}, {"label": "launch"}, {"platform": "x"}]
+)
 def test_pages_of_every_size_walk_every_post_exactly_once(dateline: Dateline, order: str, filters: dict[str, Any]) -> None:
     whole = [post["id"] for post in pages(dateline, 100, order=order, **filters)]
     assert len(whole) == len(set(whole))
@@ -203,7 +205,12 @@ def test_the_feed_goes_on_where_a_reader_stopped_and_has_no_gaps(dateline: Datel
 
 
 def test_a_posts_events_and_attempts_page_too(dateline: Dateline) -> None:
-    sandbox = {"text": "Try twice", "profileIds": ["prof_sandbox"], "publishNow": True, "platforms": {"sandbox": {"simulate": "retry_once"}}}
+    sandbox = {
+        "text": "Try twice",
+        "profileIds": ["prof_sandbox"],
+        "publishNow": True,
+        "platforms": {"sandbox": {"simulate": "retry_once"}},
+    }
     post = dateline.api("POST", "/v1/posts", sandbox, key="dl_test_local").json()
     ask = lambda path: dateline.api("GET", path, key="dl_test_local").json()  # noqa: E731
     dateline.stack.run_until(lambda: ask(f"/v1/posts/{post['id']}")["status"] == "published", limit=timedelta(minutes=10))

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from botocore.exceptions import ReadTimeoutError
 
 from local.stack import Answer
 from tests.api_checks import mint, nothing_written, refused
@@ -75,7 +76,11 @@ def test_the_contracts_example_is_answered_to_the_letter(dateline: Dateline) -> 
     answer = create(dateline, scheduledFor="2027-06-16T09:00:00Z", timezone="America/New_York")
     post = answer.json()
     assert answer.status == 201 and answer.headers["location"] == f"/v1/posts/{post['id']}" and answer.headers["etag"] == '"1"'
-    assert (post["publishAt"], post["scheduledFor"], post["timezone"]) == ("2027-06-16T13:00:00Z", "2027-06-16T09:00:00", "America/New_York")
+    assert (post["publishAt"], post["scheduledFor"], post["timezone"]) == (
+        "2027-06-16T13:00:00Z",
+        "2027-06-16T09:00:00",
+        "America/New_York",
+    )
     assert [warning["code"] for warning in post["warnings"]] == ["z_with_timezone"]
     assert (post["revision"], post["sequence"], post["error"], post["media"], post["platforms"]) == (1, 1, None, [], {})
     assert post["targets"] == [{
@@ -87,10 +92,21 @@ def test_the_contracts_example_is_answered_to_the_letter(dateline: Dateline) -> 
 
 def test_every_member_of_a_create_comes_back(dateline: Dateline) -> None:
     sent = {
-        "thread": [{"text": "1/2"}, {"text": "2/2", "media": [{"url": "https://cdn.example.com/a.jpg", "type": "image", "altText": "A"}]}],
-        "profileIds": ["prof_mastodon", "prof_bluesky"], "scheduledFor": "2027-10-31T02:30:00", "timezone": "Europe/Berlin", "fold": 1,
-        "platforms": {"mastodon": {"visibility": "unlisted"}}, "labels": ["launch"], "metadata": {"crmId": "42", "deep": {"a": [1.5, None]}},
-        "maxLateness": "PT30M", "onLate": "draft", "onSegmentFailure": "stop", "allowDuplicate": True,
+        "thread": [
+            {"text": "1/2"},
+            {"text": "2/2", "media": [{"url": "https://cdn.example.com/a.jpg", "type": "image", "altText": "A"}]},
+        ],
+        "profileIds": ["prof_mastodon", "prof_bluesky"],
+        "scheduledFor": "2027-10-31T02:30:00",
+        "timezone": "Europe/Berlin",
+        "fold": 1,
+        "platforms": {"mastodon": {"visibility": "unlisted"}},
+        "labels": ["launch"],
+        "metadata": {"crmId": "42", "deep": {"a": [1.5, None]}},
+        "maxLateness": "PT30M",
+        "onLate": "draft",
+        "onSegmentFailure": "stop",
+        "allowDuplicate": True,
     }
     post = dateline.api("POST", "/v1/posts", sent).json()
     assert {name: post[name] for name in sent if name not in ("profileIds", "thread")} == {
@@ -170,11 +186,18 @@ def test_the_same_key_with_another_body_or_route_is_a_conflict(dateline: Datelin
     with nothing_written(dateline):
         refused(create(dateline, {"idempotency-key": "order-3"}, scheduledFor="2027-06-16T11:00:00Z"), "idempotency_conflict")
         refused(patch(dateline, post, {"text": "x"}, idempotency_key="order-3"), "idempotency_conflict")
-        refused(dateline.api("POST", "/v1/keys", {"scopes": ["posts:read"]}, headers={"idempotency-key": "order-3"}), "idempotency_conflict")
+        refused(
+            dateline.api("POST", "/v1/keys", {"scopes": ["posts:read"]}, headers={"idempotency-key": "order-3"}),
+            "idempotency_conflict",
+        )
 
 
 def test_a_refused_request_does_not_use_up_its_key(dateline: Dateline) -> None:
-    refused(create(dateline, {"idempotency-key": "order-4"}, scheduledFor="2027-06-14T10:00:00Z"), "scheduled_time_in_past", "/scheduledFor")
+    refused(
+        create(dateline, {"idempotency-key": "order-4"}, scheduledFor="2027-06-14T10:00:00Z"),
+        "scheduled_time_in_past",
+        "/scheduledFor",
+    )
     assert create(dateline, {"idempotency-key": "order-4"}, scheduledFor="2027-06-16T10:00:00Z").status == 201
 
 
@@ -191,8 +214,36 @@ def test_a_repeat_finds_its_post_until_a_day_after_the_publish_time(dateline: Da
     dateline.stack.run_for(timedelta(hours=20), timers=False)
     assert create(dateline, {"idempotency-key": "order-6"}, scheduledFor="2027-06-15T12:00:00Z").json()["id"] == first["id"]
     dateline.stack.run_for(timedelta(hours=8), timers=False)
-    refused(create(dateline, {"idempotency-key": "order-6"}, scheduledFor="2027-06-15T12:00:00Z"), "scheduled_time_in_past", "/scheduledFor")
+    refused(
+        create(dateline, {"idempotency-key": "order-6"}, scheduledFor="2027-06-15T12:00:00Z"),
+        "scheduled_time_in_past",
+        "/scheduledFor",
+    )
     dateline.clock._now = START  # the other tests read the time
+
+
+def test_after_a_503_the_same_key_finds_out_that_it_was_written_after_all(dateline: Dateline) -> None:
+    """The write happens, its answer is lost, and so is the look whether it happened."""
+    lost: list[str] = []
+
+    def lose(service: str, operation: str, phase: str) -> None:
+        if operation == "TransactWriteItems" and phase == "after":
+            lost.append(operation)
+        if lost and service == "dynamodb" and phase == "after":
+            raise ReadTimeoutError(endpoint_url="https://dynamodb.example")
+
+    dateline.stack.on_external_call = lose
+    try:
+        answer = create(dateline, {"idempotency-key": "order-7"}, text="Lost?", scheduledFor="2027-06-16T10:00:00Z")
+    finally:
+        dateline.stack.on_external_call = None
+    refused(answer, "try_again")
+    assert int(answer.headers["retry-after"]) > 0 and "same Idempotency-Key" in answer.json()["detail"]
+    with nothing_written(dateline):
+        again = create(dateline, {"idempotency-key": "order-7"}, text="Lost?", scheduledFor="2027-06-16T10:00:00Z")
+    assert again.status == 201 and again.headers["idempotency-replayed"] == "true"
+    listed = [post for post in dateline.api("GET", "/v1/posts?limit=100").json()["data"] if post["text"] == "Lost?"]
+    assert [post["id"] for post in listed] == [again.json()["id"]]
 
 
 @pytest.mark.parametrize("how", ["patch", "publish", "cancelled"])
@@ -392,7 +443,12 @@ def test_stop_gives_up_what_waits_to_be_retried(dateline: Dateline) -> None:
 
 @pytest.mark.parametrize("outcome", ["published", "not_published"])
 def test_a_person_settles_what_nobody_could_tell(dateline: Dateline, outcome: str) -> None:
-    sent = {"text": "?", "profileIds": ["prof_sandbox"], "publishNow": True, "platforms": {"sandbox": {"simulate": "unconfirmed"}}}
+    sent = {
+        "text": "?",
+        "profileIds": ["prof_sandbox"],
+        "publishNow": True,
+        "platforms": {"sandbox": {"simulate": "unconfirmed"}},
+    }
     post = dateline.api("POST", "/v1/posts", sent, key="dl_test_local").json()["id"]
     read = lambda: dateline.api("GET", f"/v1/posts/{post}", key="dl_test_local").json()  # noqa: E731
     dateline.stack.run_until(lambda: read()["status"] == "unconfirmed", limit=timedelta(hours=1))
@@ -401,7 +457,11 @@ def test_a_person_settles_what_nobody_could_tell(dateline: Dateline, outcome: st
         refused(dateline.api("POST", path, {"outcome": "published"}, key="dl_test_local"), "invalid_request", "/remoteId")
         refused(dateline.api("POST", path, {"outcome": "maybe"}, key="dl_test_local"), "invalid_request", "/outcome")
         refused(dateline.api("POST", path, {}, key="dl_test_local"), "invalid_request", "/outcome")
-        refused(dateline.api("POST", path, {"outcome": "not_published", "segment": 3}, key="dl_test_local"), "invalid_request", "/segment")
+        refused(
+            dateline.api("POST", path, {"outcome": "not_published", "segment": 3}, key="dl_test_local"),
+            "invalid_request",
+            "/segment",
+        )
     body = {"outcome": outcome, **({"remoteId": "s-1", "url": "https://sandbox.invalid/s-1"} if outcome == "published" else {})}
     answer = dateline.api("POST", path, body, key="dl_test_local")
     assert answer.status == 200 and answer.json()["status"] == ("published" if outcome == "published" else "failed")

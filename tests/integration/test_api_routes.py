@@ -134,13 +134,17 @@ def test_a_method_that_a_path_does_not_take_is_405_and_names_those_it_takes(grou
         assert answer.headers["allow"] == ", ".join(problem["allowed"])
 
 
-@pytest.mark.parametrize("path", ["/", "/v1", "/v1/", "/v1/post", "/v1/posts/", "/v2/posts", "/v1/posts/x/y", "/V1/posts", "/health/"])
+@pytest.mark.parametrize(
+    "path", ["/", "/v1", "/v1/", "/v1/post", "/v1/posts/", "/v2/posts", "/v1/posts/x/y", "/V1/posts", "/health/"]
+)
 def test_a_path_that_does_not_exist_is_404_and_without_a_key_401(ground: Ground, path: str) -> None:
     refused(ground.dateline.api("GET", path), "not_found")
     refused(ground.dateline.api("GET", path, key=None), "unauthorized")
 
 
-@pytest.mark.parametrize("id", ["post_", "post_nothing", "post_" + "9" * 5000, "prof_mastodon", "%00", "%F0%9F%A6%86", "%FF", "..%2F.."])
+@pytest.mark.parametrize(
+    "id", ["post_", "post_nothing", "post_" + "9" * 5000, "prof_mastodon", "%00", "%F0%9F%A6%86", "%FF", "..%2F.."]
+)
 def test_an_id_that_is_none_is_404(ground: Ground, id: str) -> None:
     for below in ("posts", "profiles", "platforms"):
         if (below, id) != ("profiles", "prof_mastodon"):
@@ -160,13 +164,22 @@ def test_the_key_may_also_come_as_x_api_key_and_nothing_else_counts(ground: Grou
     ask = ground.dateline.stack.request
     assert ask("GET", "/v1/workspace", {"x-api-key": LIVE_KEY}).status == 200
     assert ask("GET", "/v1/workspace", {"authorization": f"bearer {LIVE_KEY}"}).status == 200
-    for headers in ({"authorization": LIVE_KEY}, {"authorization": f"Basic {LIVE_KEY}"}, {"authorization": "Bearer "}, {"x-api-key": " "}):
+    for headers in (
+        {"authorization": LIVE_KEY},
+        {"authorization": f"Basic {LIVE_KEY}"},
+        {"authorization": "Bearer "},
+        {"x-api-key": " "},
+    ):
         refused(ask("GET", "/v1/workspace", headers), "unauthorized")
     refused(ask("GET", f"/v1/workspace?key={LIVE_KEY}"), "unauthorized")
 
 
 def test_every_answer_carries_a_request_id_and_is_not_stored(ground: Ground) -> None:
-    for answer in (ground.dateline.api("GET", "/v1/posts"), ground.dateline.api("GET", "/health", key=None), ground.dateline.api("GET", "/x")):
+    for answer in (
+        ground.dateline.api("GET", "/v1/posts"),
+        ground.dateline.api("GET", "/health", key=None),
+        ground.dateline.api("GET", "/x"),
+    ):
         assert answer.headers["x-request-id"] and answer.headers["cache-control"] == "no-store"
 
 

@@ -14,10 +14,10 @@ THREADED = ("prof_mastodon", "prof_gotosocial", "prof_bluesky", "prof_x")
 PROFILES = (*THREADED, "prof_telegram")
 FAULTS = ("rate_limit", "server_error", "slow", "slow", "reject", "expired_token", "lost_answer", "lost_answer")
 
-CLIENT = {"create": 14, "repeat": 4, "edit": 7, "cancel": 3, "publish": 4, "retry": 4, "stop": 3, "resolve": 4, "reconnect": 1}
+CLIENT = {"create": 24, "repeat": 4, "edit": 7, "cancel": 3, "publish": 4, "retry": 4, "stop": 3, "resolve": 4, "reconnect": 1}
 AROUND = {
-    "deliver": 24, "duplicate": 4, "replay": 3, "delay": 2, "drop": 2, "fire": 4, "drop_entry": 1, "stream": 4,
-    "replay_stream": 2, "forget_stream": 1, "sweep": 4, "tick": 10, "run": 9, "fault": 14, "quirk": 1, "clear": 1,
+    "deliver": 26, "duplicate": 4, "replay": 3, "delay": 2, "drop": 2, "fire": 4, "drop_entry": 1, "stream": 4,
+    "replay_stream": 2, "forget_stream": 1, "sweep": 4, "tick": 12, "run": 10, "fault": 20, "quirk": 1, "clear": 1,
 }
 SUITED: dict[str, frozenset[str]] = {
     "edit": frozenset({"draft", "scheduled", "queued"}), "cancel": frozenset({"draft", "scheduled", "queued"}),
@@ -41,6 +41,7 @@ class Steps:
         self._random = draw = random.Random(f"dateline {seed}")
         self.setting: dict[str, Any] = {
             "seed": seed, "calm": draw.random() < 0.1, "lead": draw.choice((0, 0, 75)), "scale": draw.choice((1.0, 1.0, 0.1)),
+            "faults_stay": draw.random() < 0.3,
         }
         self.count = draw.randint(30, 90) if most is None else most
         self._trouble = 0.0 if self.setting["calm"] else draw.choice((0.0, 0.15, 0.35, 0.6))
@@ -60,7 +61,7 @@ class Steps:
         if name == "create" and len(sim.labels) >= self._posts:
             name = "run"
         step = self._step(name, sim)
-        if self._random.random() < self._trouble and name not in ("tick", "fault", "quirk", "clear", "drop", "delay"):
+        if self._random.random() < self._trouble * (2 if name in ("run", "deliver") else 1) and name not in ("tick", "fault", "quirk", "clear", "drop", "delay"):
             step["trouble"] = [self._some_trouble(name, sim) for _ in range(self._random.choice(MANY if name == "run" else FEW))]
         return step
 
@@ -76,6 +77,8 @@ class Steps:
         if name in ("repeat", "deliver", "duplicate", "replay", "delay", "drop", "fire", "drop_entry", "replay_stream"):
             step["which"] = draw.randrange(1000)
         make = getattr(self, f"_{name}", None)
+        if name == "fault":
+            return step | self._fault(sim)
         return step | (make() if make else {})
 
     def _suited(self, name: str, sim: Simulation) -> list[str]:
@@ -107,7 +110,7 @@ class Steps:
             "label": label, "profiles": sorted(draw.sample(pool, draw.choice((1, 1, 2, 3, 4)))),
             "texts": self._texts(label, segments), "more": {},
         }
-        when = draw.choice(("now", "in", "in", "in", "in", "draft"))
+        when = draw.choice(("now", "now", "in", "in", "in", "draft"))
         if when == "in":
             step["in"] = self._wait()
         elif when == "now":
@@ -141,6 +144,9 @@ class Steps:
     def _reconnect(self) -> dict[str, Any]:
         return {"profile": self._random.choice(PROFILES)}
 
+    def _deliver(self) -> dict[str, Any]:
+        return {"wait": self._random.choice((0, 20, 100, 500))}
+
     def _duplicate(self) -> dict[str, Any]:
         return {"delay": self._random.choice((0, 0, 5, 200))}
 
@@ -166,10 +172,15 @@ class Steps:
     def _run(self) -> dict[str, Any]:
         return {"seconds": self._random.choice((1, 5, 20, 20, 60, 60, 130, 400, 4000, 30_000)), "sweep": self._random.random() < 0.7}
 
-    def _fault(self) -> dict[str, Any]:
+    def _busy(self, sim: Simulation) -> list[str]:
+        """Platforms with something still to be done, one each time it is; all of them where there is nothing."""
+        waiting = [target.platform for post in sim.known.values() if post.status != "draft" for target in post.open_targets()]
+        return sorted(waiting) or ["mastodon", "bluesky", "x", "telegram"]
+
+    def _fault(self, sim: Simulation) -> dict[str, Any]:
         draw = self._random
         return {
-            "platform": draw.choice(("mastodon", "bluesky", "x", "telegram")), "kind": draw.choice(FAULTS),
+            "platform": draw.choice(self._busy(sim)), "kind": draw.choice(FAULTS),
             "times": draw.choice((1, 2, 4, 9)), "retry_after": draw.choice((1, 30, 1200, 5000)),
             "seconds": draw.choice((3.0, 7.9, 9.0, 10.0)), "at": draw.choice(("publish", "publish", "publish", "any", "read", "prepare")),
         }
@@ -184,8 +195,9 @@ class Steps:
         if kind == "outage":
             service = draw.choice((*AWS, "mastodon", "bluesky", "x", "telegram"))
             return {"kind": kind, "phase": phase, "service": service, "times": draw.choice((2, 5, 30))}
-        far = name in ("run", "sweep", "publish")
-        trouble = {"kind": kind, "phase": phase, "nth": draw.randint(1, 60 if far and draw.random() < 0.6 else 12)}
+        on = draw.choice(("network", "network", "any", "dynamodb")) if name in ("run", "deliver", "publish") else "any"
+        most = (4 if on == "network" else 60) if name == "run" else 2 if on == "network" else 12
+        trouble = {"kind": kind, "phase": phase, "on": on, "nth": draw.randint(1, most)}
         if kind == "stall":
             trouble["seconds"] = draw.choice((1.0, 10.0, 40.0, 130.0))
         if kind == "step":

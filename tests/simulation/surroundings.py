@@ -31,7 +31,10 @@ def _chosen(sim: Simulation, step: Step, *, ready: bool = False) -> Any:
 
 
 def deliver(sim: Simulation, step: Step) -> None:
-    """One message, not the first in line, reaches a worker."""
+    """One message, not the first in line, reaches a worker: one that is ready, or the next, if it is ready soon enough."""
+    soonest = min((m.at for m in sim.stack.peek(QUEUE)), default=None)
+    if soonest is not None and (soonest - sim.clock.now()).total_seconds() <= step.get("wait", 0):
+        sim.clock.advance_to(soonest + timedelta(milliseconds=1))
     message = _chosen(sim, step, ready=True)
     if message is None:
         return

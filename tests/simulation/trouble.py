@@ -4,6 +4,7 @@ happens just then. It sits on the stack's hook around every external call of a h
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -13,7 +14,7 @@ from dateline.platforms.base import AnswerLost, NotSent
 from local.stack import Crash, Stack
 
 Trouble = Mapping[str, Any]
-"""`kind`, then where it strikes: the `nth` external call of the step, `phase` before or after it; or the first `times` calls of `service`."""
+"""`kind`, then where it strikes: the `nth` external call of the step `on` "any" service, a service, or a "network", `phase` before or after it; or the first `times` calls of `service`."""
 
 AWS = ("dynamodb", "sqs", "scheduler", "sns", "kms")
 KINDS = ("crash", "error", "throttle", "conflict", "stall", "step", "outage")
@@ -27,7 +28,7 @@ class Interference:
     def __init__(self, stack: Stack, troubles: Sequence[Trouble], run: Callable[[Mapping[str, Any]], None]) -> None:
         self._stack, self._run = stack, run
         self._waiting = [dict(trouble) for trouble in troubles]
-        self._calls = 0
+        self._calls: Counter[str] = Counter()
         self._inside = False
         self.happened: list[str] = []
 
@@ -35,13 +36,15 @@ class Interference:
         """Count a call of a handler and let strike what waits for it."""
         if self._inside:
             return
-        self._calls += phase == "before"
+        names = ("any", "network" if service not in AWS else service)
+        if phase == "before":
+            self._calls.update(names)
         for trouble in list(self._waiting):
             if trouble["kind"] == "outage":
                 if service == trouble["service"] and phase == trouble["phase"] and trouble["times"] > 0:
                     trouble["times"] -= 1
                     self._strike(trouble, service, operation, phase)
-            elif trouble["nth"] == self._calls and trouble["phase"] == phase:
+            elif trouble["on"] in names and trouble["nth"] == self._calls[trouble["on"]] and trouble["phase"] == phase:
                 self._waiting.remove(trouble)
                 self._strike(trouble, service, operation, phase)
 

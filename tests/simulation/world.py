@@ -190,8 +190,12 @@ class Simulation:
         return earliest if not over else earliest + MINUTE - over
 
     def come_to_rest(self) -> None:
-        """Faults off, everything on: every post must come to rest. Then the final checks. Raises `Violation`."""
-        surroundings.clear(self, {})
+        """No new trouble, everything on: every post must come to rest. Then the final checks. Raises `Violation`.
+
+        Faults that still wait are taken back, or (`faults_stay`) met on the way: each strikes a bounded number of times.
+        """
+        if not self.setting.get("faults_stay"):
+            surroundings.clear(self, {})
         self.interference = None
         if not self.pass_time(LONGEST_REST.total_seconds(), until_rest=True):
             open_posts = [f"{p.metadata.get('label')} {p.status} {[t.status for t in p.targets.values()]} due {p.due_at}"

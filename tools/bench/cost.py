@@ -21,7 +21,7 @@ from tools.bench.operations import THREE
 
 PRICES: dict[str, float] = {
     "DynamoDB writes": 0.625, "DynamoDB reads": 0.125, "Lambda requests": 0.20, "SQS": 0.40, "SNS": 0.50, "Scheduler": 1.00,
-    "KMS": 3.00, "HTTP API": 1.00, "X-Ray": 5.00,
+    "KMS": 3.00, "HTTP API": 1.00,
 }
 """US dollars a million, us-east-1, on demand, first tier, no free tier. Sources and date: docs/bench.md."""
 
@@ -35,8 +35,6 @@ AWS_CALL = 0.015
 """Seconds assumed for one call to AWS, botocore's own work on a part of a processor included."""
 NETWORK_CALL = 0.4
 """Seconds assumed for one call to a social network."""
-SAMPLED = 0.05
-"""Part of the invocations X-Ray keeps (its default, beside one a second)."""
 LOG_OF_INVOCATION = 700
 """Bytes the Lambda service itself logs for each invocation (start and report, JSON), assumed."""
 ACCESS_LINE = 300
@@ -110,7 +108,6 @@ def bill(runs: Iterable[Run], memory: Mapping[str, int]) -> Bill:
                 claimed = claimed or (part.table == "posts" and not call.refused)
             if call.read:
                 reads[f"{run.function}: {call.table}"] += call.read
-    requests["X-Ray"] = SAMPLED * requests["Lambda requests"]
     requests["DynamoDB writes"] = sum(writes.values())
     requests["DynamoDB reads"] = sum(reads.values())
     return Bill(requests, gb_seconds, logged, writes, write_calls, reads, tuple(sizes))

@@ -92,7 +92,7 @@ class Post(Answer):
     status: PostStatus
     mode: Literal["live", "test"]
     publish_at: Annotated[Moment | None, Field(description="The UTC instant; null for a draft without a time")]
-    scheduled_for: Annotated[str | None, Field(description="The local time as it was meant, in `timezone`; an instant without one")]
+    scheduled_for: Annotated[str | None, Field(description="The local time as meant, in `timezone`; without one an instant")]
     timezone: Annotated[str | None, Field(description="IANA name")]
     fold: Annotated[int, Field(ge=0, le=1, description="1 for the later of two equal local times")]
     text: Annotated[str | None, Field(description="null for a thread")]
@@ -299,7 +299,9 @@ class FieldFault(BaseModel):
 
     model_config = ConfigDict(extra="allow")
 
-    pointer: Annotated[str, Field(description="JSON pointer into the body (`/media/0/url`), or `/` and a parameter's or header's name")]
+    pointer: Annotated[
+        str, Field(description="JSON pointer into the body (`/media/0/url`), or `/` and the name of a parameter or a header")
+    ]
     code: Code
     detail: Detail
 

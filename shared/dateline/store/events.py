@@ -2,6 +2,8 @@
 
 A reader never passes position 6 before 5 exists, because both appear in the same moment. How far a post has been announced
 stands in its cursor, written in the same transaction: an event is stored once, however often the stream repeats itself.
+Events that are stored together share one row, under the position of the last of them: they have most of their words in
+common and compress to little more than one of them, and a transaction pays for rows.
 """
 
 from __future__ import annotations
@@ -20,24 +22,34 @@ from .tables import Conflict, EventRow, StoreUnavailable, code_of
 KEPT = 30 * 24 * 3600
 """Events are kept for 30 days, in seconds (design, section 7)."""
 
-MOST_AT_ONCE = 90
-"""Events a transaction stores: DynamoDB takes 100 operations, two are the head and the cursor."""
+MOST_POSTS = 90
+"""Posts a transaction announces: DynamoDB takes 100 operations, two are the head and the events."""
 
 
 class Cursor(NamedTuple):
-    """How far a post is announced: the last sequence, and the feed positions of all its events."""
+    """How far a post is announced: the last sequence, and the rows that hold its events."""
 
-    sequence: int
-    positions: tuple[int, ...]
+    sequence: int = 0
+    rows: tuple[int, ...] = ()
+
+
+class News(NamedTuple):
+    """A post's part of what is stored together: where its cursor stood, its new events in order of their sequence, and until
+    when the cursor is needed at least (Unix seconds: the publish time; it is kept as long as events are from then on)."""
+
+    post_id: str
+    cursor: Cursor
+    events: Sequence[Mapping[str, Any]]
+    busy_until: float
 
 
 def _key(position: int) -> str:
     return f"{position:012d}"
 
 
-def _open(row: EventRow) -> dict[str, Any]:
-    event: dict[str, Any] = json.loads(zlib.decompress(row.event))
-    return event
+def _open(row: EventRow) -> list[dict[str, Any]]:
+    events: list[dict[str, Any]] = json.loads(zlib.decompress(row.event))
+    return events
 
 
 class Events:
@@ -46,87 +58,66 @@ class Events:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def state(self, feed: str, post_id: str) -> tuple[int, Cursor]:
-        """The last position of `feed` and the cursor of the post, in one consistent read."""
+    def state(self, feed: str, post_ids: Sequence[str]) -> tuple[int, dict[str, Cursor]]:
+        """The last position of `feed` and the cursors of the posts (at most 99), in one consistent read."""
         try:
-            keys = [(f"head#{feed}", "head"), (f"post#{post_id}", "cursor")]
+            keys = [(f"head#{feed}", "head"), *((f"post#{post_id}", "cursor") for post_id in post_ids)]
             rows = {row.pk: row for row in EventRow.batch_get(keys, consistent_read=True)}
         except PynamoDBException as error:
             raise StoreUnavailable(str(code_of(error))) from error
-        head, cursor = rows.get(keys[0][0]), rows.get(keys[1][0])
-        return (
-            int(head.number) if head and head.number is not None else 0,
-            Cursor(int(cursor.number or 0), tuple(cursor.positions or ())) if cursor else Cursor(0, ()),
-        )
+        head = rows.get(keys[0][0])
+        cursors = {}
+        for post_id in post_ids:
+            row = rows.get(f"post#{post_id}")
+            cursors[post_id] = Cursor(int(row.number or 0), tuple(row.positions or ())) if row else Cursor()
+        return int(head.number) if head and head.number is not None else 0, cursors
 
-    def append(
-        self, feed: str, post_id: str, head: int, cursor: Cursor, events: Sequence[Mapping[str, Any]], now: float,
-        busy_until: float,
-    ) -> Cursor:
-        """Store `events` (ordered by sequence, the next after `cursor`) at the positions after `head`, all or none.
+    def append(self, feed: str, head: int, news: Sequence[News], events: Sequence[Mapping[str, Any]], now: float) -> None:
+        """Store `events` (all those of `news`, in the feed's order) at the positions after `head`, all or none.
 
-        The cursor outlives the post: it is kept from `busy_until` (Unix seconds: the publish time) as long as events are.
-        Raises `Conflict` if the head or the cursor moved meanwhile, `StoreUnavailable` if nothing is known.
+        Raises `Conflict` if the head or a cursor moved meanwhile, `StoreUnavailable` if nothing is known.
         """
-        expires = int(now) + KEPT
-        positions = [head + 1 + number for number in range(len(events))]
-        after = Cursor(int(events[-1]["sequence"]), (*cursor.positions, *positions))
+        last = head + len(events)
+        numbered = [{**event, "position": head + number} for number, event in enumerate(events, 1)]
+        packed = zlib.compress(json.dumps(numbered, separators=(",", ":")).encode(), 9)
         try:
             with TransactWrite(connection=self._connection) as transaction:
                 transaction.save(
-                    EventRow(f"head#{feed}", "head", number=positions[-1]),
+                    EventRow(f"head#{feed}", "head", number=last),
                     condition=EventRow.number == head if head else EventRow.pk.does_not_exist(),
                 )
-                transaction.save(
-                    EventRow(
-                        f"post#{post_id}", "cursor", number=after.sequence, positions=list(after.positions),
-                        expires_at=int(max(now, busy_until)) + KEPT,
-                    ),
-                    condition=EventRow.number == cursor.sequence if cursor.sequence else EventRow.pk.does_not_exist(),
-                )
-                for position, event in zip(positions, events, strict=True):
-                    packed = zlib.compress(json.dumps({**event, "position": position}, separators=(",", ":")).encode(), 6)
-                    transaction.save(EventRow(f"feed#{feed}", _key(position), event=packed, expires_at=expires))
+                transaction.save(EventRow(f"feed#{feed}", _key(last), event=packed, expires_at=int(now) + KEPT))
+                for part in news:
+                    known = EventRow.number == part.cursor.sequence if part.cursor.sequence else EventRow.pk.does_not_exist()
+                    transaction.save(
+                        EventRow(
+                            f"post#{part.post_id}", "cursor", number=int(part.events[-1]["sequence"]),
+                            positions=[*part.cursor.rows, last], expires_at=int(max(now, part.busy_until)) + KEPT,
+                        ),
+                        condition=known,
+                    )
         except PynamoDBException as error:
             codes = {r.code for r in getattr(error, "cancellation_reasons", ()) if r}
             if codes & {"ConditionalCheckFailed", "TransactionConflict"}:
                 raise Conflict from error
             raise StoreUnavailable(str(code_of(error))) from error
-        return after
-
-    def append_loose(self, feed: str, event: Mapping[str, Any], now: float) -> None:
-        """Store an event that belongs to no post (`profile.connected`) at the next position. Raises `StoreUnavailable`."""
-        for _ in range(20):
-            head, _cursor = self.state(feed, "-")
-            try:
-                with TransactWrite(connection=self._connection) as transaction:
-                    transaction.save(
-                        EventRow(f"head#{feed}", "head", number=head + 1),
-                        condition=EventRow.number == head if head else EventRow.pk.does_not_exist(),
-                    )
-                    packed = zlib.compress(json.dumps({**event, "position": head + 1}).encode(), 6)
-                    transaction.save(EventRow(f"feed#{feed}", _key(head + 1), event=packed, expires_at=int(now) + KEPT))
-                return
-            except PynamoDBException as error:
-                codes = {r.code for r in getattr(error, "cancellation_reasons", ()) if r}
-                if not codes & {"ConditionalCheckFailed", "TransactionConflict"}:
-                    raise StoreUnavailable(str(code_of(error))) from error
-        raise StoreUnavailable("the feed is contended")
 
     def of_post(self, feed: str, post_id: str) -> list[dict[str, Any]]:
         """A post's events in order of their sequence, as far as they are kept."""
-        _, cursor = self.state(feed, post_id)
-        keys = [(f"feed#{feed}", _key(position)) for position in cursor.positions]
+        _, cursors = self.state(feed, [post_id])
+        keys = [(f"feed#{feed}", _key(row)) for row in dict.fromkeys(cursors[post_id].rows)]
         try:
-            events = [_open(row) for row in EventRow.batch_get(keys, consistent_read=True)] if keys else []
+            rows = EventRow.batch_get(keys, consistent_read=True) if keys else []
+            events = [event for row in rows for event in _open(row) if event["id"].startswith(f"{post_id}#")]
         except PynamoDBException as error:
             raise StoreUnavailable(str(code_of(error))) from error
         return sorted(events, key=lambda event: event["sequence"])
 
     def feed(self, feed: str, after: int, limit: int) -> list[dict[str, Any]]:
-        """Events of a workspace after a position, in order (a consistent read)."""
+        """At most `limit` events of a workspace after a position, in order (a consistent read)."""
         try:
             rows = EventRow.query(f"feed#{feed}", EventRow.sk > _key(after), limit=limit, consistent_read=True)
-            return [_open(row) for row in rows]
+            events = [event for row in rows for event in _open(row) if event["position"] > after]
         except PynamoDBException as error:
             raise StoreUnavailable(str(code_of(error))) from error
+        return events[:limit]

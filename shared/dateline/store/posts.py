@@ -6,7 +6,6 @@ recognised by reading it back. Bookings and the idempotency row go into the same
 
 from __future__ import annotations
 
-import json
 import zlib
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
@@ -20,6 +19,7 @@ from ..domain import lifecycle
 from ..domain.ids import new_token
 from ..domain.post import Post, Transition, body_of, post_from
 from ..domain.time import sortable
+from .packing import pack, unpack
 from .tables import BookingRow, Conflict, IdempotencyRow, PostRow, StoreUnavailable, code_of, failed_condition
 
 DUE_SHARDS = 4
@@ -65,7 +65,7 @@ def due_shard(post_id: str) -> str:
 def to_row(post: Post, *, quiet: bool) -> PostRow:
     """The stored form of a post."""
     late_at = lifecycle.late_at(post)
-    body = zlib.compress(json.dumps(body_of(post), separators=(",", ":"), ensure_ascii=False).encode(), 6)
+    body = pack(body_of(post))
     return PostRow(
         id=post.id, ws=post.partition, workspace_id=post.workspace_id, mode=post.mode, sort_at=sortable(post.sort_at),
         ws_status=f"{post.partition}#{post.status}", status=post.status, stage=post.stage,
@@ -85,7 +85,7 @@ def from_row(row: PostRow, *, as_written: bool = False) -> Post:
     """
     due_at = _moment(row.due_at) if row.due_at else None
     post = post_from(
-        json.loads(zlib.decompress(row.body)), id=row.id, workspace_id=row.workspace_id, mode=row.mode, stage=row.stage,
+        unpack(row.body), id=row.id, workspace_id=row.workspace_id, mode=row.mode, stage=row.stage,
         status=row.status, publish_at=None if row.publish_at is None else datetime.fromtimestamp(row.publish_at, UTC),
         revision=int(row.revision), sequence=int(row.sequence), version=int(row.version), write=row.write, due_at=due_at,
     )

@@ -60,7 +60,7 @@ class Due(GlobalSecondaryIndex["PostRow"]):
 
 
 class PostRow(Model):
-    """One post with its targets. `body` is zlib-compressed JSON: it keeps the usual item under one write unit.
+    """One post with its targets. `body` is packed JSON (see `packing`): it keeps the usual item under one write unit.
 
     `queued_at` and `queued_sequence` are written by the one update that does not rewrite the body (`Posts.mark_queued`);
     `since` is the sequence before the last write: what lies beyond it is that write's own. `quiet` stands on writes that

@@ -1,4 +1,4 @@
-"""Announcing what happened: the workspace's event feed, then the topic. Reads the post's trail, never invents.
+"""Announcing what happened: the workspace's event feed, then the topic. Reads the posts' trails, never invents.
 
 The stream hands over each write once or more; the feed stores each event once. The topic may say an event twice (never
 none): its id is stable.
@@ -6,52 +6,107 @@ none): its id is stable.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..domain.post import Post
+from ..domain.post import Post, Transition
 from ..domain.view import event_view
-from ..store.events import KEPT, MOST_AT_ONCE
+from ..store.events import KEPT, MOST_POSTS, Cursor, News
 from ..store.tables import Conflict
 
 if TYPE_CHECKING:
     from ..wiring import Deps
 
 MOST_CONFLICTS = 50
+"""Tries against other invocations that append to the same feed: one for each shard of the stream at worst."""
+
+MOST_TOGETHER = 60
+"""Events stored in one row: compressed they stay far below an item's 400 KB, even for the longest posts."""
 
 
-def announce(deps: Deps, post: Post) -> int:
-    """Announce the transitions of the post's last write, and any before it that the feed does not have. Returns how many.
+class _Said(NamedTuple):
+    """One transition with the post as it was written then. `order` keeps a post's own events in order of their sequence."""
 
-    Raises `StoreUnavailable`, `TopicUnavailable`: the stream then hands the write over again.
+    order: tuple[datetime, str, int]
+    post: Post
+    transition: Transition
+
+
+def announce(deps: Deps, writes: Sequence[Post]) -> int:
+    """Announce the transitions of these writes of one feed (in the order they were made; several may be of one post), and
+    any before them that the feed does not have. Returns how many the feed was given.
+
+    Raises `StoreUnavailable`, `TopicUnavailable`: the stream then hands the writes over again.
     """
-    now = deps.clock.now()
-    for _ in range(MOST_CONFLICTS):
-        head, cursor = deps.events.state(post.partition, post.id)
-        missing = [t for t in post.trail if t.sequence > cursor.sequence and (now - t.at).total_seconds() < KEPT]
-        chunk = [event_view(post, transition) for transition in missing[:MOST_AT_ONCE]]
-        if not chunk:
+    by_post: dict[str, list[Post]] = {}
+    for post in writes:
+        by_post.setdefault(post.id, []).append(post)
+    ids = list(by_post)
+    return sum(_announce(deps, [by_post[i] for i in ids[start : start + MOST_POSTS]]) for start in range(0, len(ids), MOST_POSTS))
+
+
+def _announce(deps: Deps, posts: Sequence[Sequence[Post]]) -> int:
+    stored = conflicts = 0
+    told: set[tuple[str, int]] = set()
+    feed = posts[0][0].partition
+    while True:
+        now = deps.clock.now()
+        head, cursors = deps.events.state(feed, [images[0].id for images in posts])
+        missing = sorted(said for images in posts for said in _after(images, cursors[images[0].id], now))
+        if not missing:
             break
-        busy_until = post.publish_at.timestamp() if post.publish_at else 0.0
+        chunk = missing[:MOST_TOGETHER]
+        events = [event_view(said.post, said.transition) for said in chunk]
         try:
-            deps.events.append(post.partition, post.id, head, cursor, chunk, now.timestamp(), busy_until)
+            deps.events.append(feed, head, list(_news(chunk, events, cursors)), events, now.timestamp())
         except Conflict:
+            conflicts += 1
+            if conflicts >= MOST_CONFLICTS:
+                raise
             continue
-        already = [t for t in post.trail if post.since < t.sequence <= cursor.sequence]
-        deps.topic.publish([*(event_view(post, t) for t in already), *chunk])
-        if len(missing) <= MOST_AT_ONCE:
-            return len(chunk)
-    else:
-        raise Conflict
-    # Everything was in the feed: the stream repeats itself, perhaps because the topic did not answer. Say it again.
-    again = [event_view(post, t) for t in post.trail if t.sequence > post.since]
+        stored += len(chunk)
+        deps.topic.publish(events)
+        told.update((said.post.id, said.transition.sequence) for said in chunk)
+        if len(chunk) == len(missing):
+            break
+    # What was in the feed before: the stream repeats itself, perhaps because the topic did not answer. Say it again.
+    again = sorted(said for images in posts for said in _own(images) if (said.post.id, said.transition.sequence) not in told)
     if again:
-        deps.topic.publish(again)
-    return 0
+        deps.topic.publish([event_view(said.post, said.transition) for said in again])
+    return stored
+
+
+def _after(images: Sequence[Post], cursor: Cursor, now: datetime) -> Iterable[_Said]:
+    """What the feed lacks of a post. What is older than the feed keeps is past."""
+    recent = (t for t in images[-1].trail if t.sequence > cursor.sequence and (now - t.at).total_seconds() < KEPT)
+    return _said(images, recent)
+
+
+def _own(images: Sequence[Post]) -> Iterable[_Said]:
+    """What these writes themselves announce."""
+    since = min(image.since for image in images)
+    return _said(images, (t for t in images[-1].trail if t.sequence > since))
+
+
+def _said(images: Sequence[Post], transitions: Iterable[Transition]) -> Iterable[_Said]:
+    """Each transition with the image of the write that made it, so that an event shows the post as it was."""
+    latest: datetime | None = None
+    for transition in transitions:
+        latest = transition.at if latest is None else max(latest, transition.at)
+        image = next((post for post in images if post.sequence >= transition.sequence), images[-1])
+        yield _Said((latest, image.id, transition.sequence), image, transition)
+
+
+def _news(chunk: Sequence[_Said], events: Sequence[dict[str, Any]], cursors: dict[str, Cursor]) -> Iterable[News]:
+    for post in {said.post.id: said.post for said in chunk}.values():
+        own = [event for said, event in zip(chunk, events, strict=True) if said.post.id == post.id]
+        yield News(post.id, cursors[post.id], own, post.publish_at.timestamp() if post.publish_at else 0.0)
 
 
 def catch_up(deps: Deps, post: Post) -> int:
     """Sweep's check: announce what the stream lost (it forgets after 24 hours), say nothing twice."""
-    _, cursor = deps.events.state(post.partition, post.id)
-    if cursor.sequence >= post.sequence:
+    _, cursors = deps.events.state(post.partition, [post.id])
+    if cursors[post.id].sequence >= post.sequence:
         return 0
-    return announce(deps, post)
+    return announce(deps, [post])

@@ -1,17 +1,21 @@
 """Runs Dateline in this process and keeps one real answer of every route and of every refusal that can be had at will.
 
-For `python -m tools.openapi --record` and for the test that finds out when the kept answers have lost touch with the real ones.
+`python -m tests.record_examples` writes them to tools/openapi_examples.json, where the OpenAPI file takes its examples from; a
+test finds out when they have lost touch with the real ones.
 """
 
 from __future__ import annotations
 
+import json
 import re
+import sys
 from contextvars import Context
 from datetime import timedelta
 from typing import Any
 
 from local.seed import TEST_KEY
 from tests.harness import NETWORKS_URL, START, Dateline
+from tools.openapi import EXAMPLES
 
 Json = dict[str, Any]
 
@@ -28,7 +32,9 @@ class _Recorder:
         self.problems: Json = {}
         self._ids: dict[str, str] = {}
 
-    def ask(self, route: str, ids: str = "", body: Json | None = None, *, query: str = "", key: str | None = "dl_live_local") -> Json:
+    def ask(
+        self, route: str, ids: str = "", body: Json | None = None, *, query: str = "", key: str | None = "dl_live_local"
+    ) -> Json:
         """One call of `route` ("POST /v1/posts"), its path's names filled by `ids` (separated by blanks); the answer, kept."""
         method, path = route.split()
         for value in ids.split():
@@ -108,7 +114,12 @@ def _posts(recorder: _Recorder) -> None:
     waiting = dateline.post("prof_mastodon", text="Told to wait", publishNow=True)["id"]
     dateline.stack.settle(timers=False)
     recorder.ask("POST /v1/posts/{post_id}/stop", waiting, {})
-    sent = {"text": "?", "profileIds": ["prof_sandbox"], "publishNow": True, "platforms": {"sandbox": {"simulate": "unconfirmed"}}}
+    sent = {
+        "text": "?",
+        "profileIds": ["prof_sandbox"],
+        "publishNow": True,
+        "platforms": {"sandbox": {"simulate": "unconfirmed"}},
+    }
     unclear = dateline.api("POST", "/v1/posts", sent, key=TEST_KEY).json()["id"]
     ask = lambda: dateline.api("GET", f"/v1/posts/{unclear}", key=TEST_KEY).json()["status"]  # noqa: E731
     dateline.stack.run_until(lambda: ask() == "unconfirmed", limit=timedelta(hours=1), timers=False)
@@ -122,7 +133,8 @@ def _rest(recorder: _Recorder) -> None:
     recorder.ask("GET /v1/platforms", query="?limit=1")
     recorder.ask("GET /v1/platforms/{name}", "bluesky")
     offered: Json = dateline.world.networks["mastodon"].credentials_for("prof_example")
-    profile = {"platform": "mastodon", "server": NETWORKS_URL + offered["server"], "credentials": offered["credentials"], "name": "Our account"}
+    server = NETWORKS_URL + offered["server"]
+    profile = {"platform": "mastodon", "server": server, "credentials": offered["credentials"], "name": "Our account"}
     made = recorder.ask("POST /v1/profiles", body=profile)["id"]
     kept = recorder.answers["POST /v1/profiles"]
     kept["request"]["credentials"] = {"accessToken": "…"}
@@ -146,7 +158,8 @@ def _problems(recorder: _Recorder) -> None:
     reader = dateline.api("POST", "/v1/keys", {"scopes": ["posts:read"]}).json()["secret"]
     for wrong in (
         {"text": "Hello", "scheduleFor": "2027-06-16T09:00:00Z"}, {**post, "scheduledFor": "tomorrow"},
-        {**post, "scheduledFor": "2027-06-16T09:00:00"}, {**post, "scheduledFor": "2027-06-16T09:00:00-05:00", "timezone": "America/New_York"},
+        {**post, "scheduledFor": "2027-06-16T09:00:00"},
+        {**post, "scheduledFor": "2027-06-16T09:00:00-05:00", "timezone": "America/New_York"},
         {**post, "scheduledFor": "2027-06-16T09:00:00", "timezone": "America/NewYork"},
         {**post, "scheduledFor": "2028-03-26T02:30:00", "timezone": "Europe/Berlin"},
         {**post, "scheduledFor": "2027-06-14T09:00:00Z"}, {**post, "scheduledFor": "2029-06-16T09:00:00Z"},
@@ -164,3 +177,13 @@ def _problems(recorder: _Recorder) -> None:
     done = dateline.post("prof_mastodon", text="Out", publishNow=True)["id"]
     dateline.stack.settle(timers=False)
     refuse("DELETE", f"/v1/posts/{done}")
+
+
+def main() -> int:
+    """Write the file."""
+    EXAMPLES.write_text(json.dumps(record(), indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
