@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from dateline.api.auth import SCOPES
-from dateline.domain.time import rfc3339
+from dateline.domain.instants import rfc3339
 from dateline.platforms import registry
 from dateline.store.profiles import Profile
 from dateline.store.workspaces import ApiKey, digest

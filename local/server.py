@@ -13,7 +13,7 @@ from werkzeug.wrappers import Request, Response
 
 from dateline.api.auth import forget
 from dateline.domain.errors import Problem
-from dateline.domain.time import parse_duration, rfc3339
+from dateline.domain.instants import parse_duration, rfc3339
 from dateline.wiring import Deps
 from local.networks.base import World
 from local.networks.base import answer as answer_json

@@ -1,4 +1,4 @@
-"""`python -m tools.simulate --seeds N`: run the seeded simulation and print, for a seed that breaks a promise, how to do it again.
+"""`python -m tools.simulate --seeds N`: run the seeded simulation; for a seed that breaks a promise, print how to do it again.
 
 Exit status 1 if a seed failed. `--seed K` runs one seed and shrinks its failure to a short script; docs/simulation.md says more.
 """
@@ -32,7 +32,8 @@ def main(arguments: list[str] | None = None) -> int:
         ends.update(run.ends)
         if run.broken is not None:
             failed.append((seed, run))
-            print(f"seed {seed} broke a promise after {len(run.steps)} steps: {run.broken}\n  python -m tools.simulate --seed {seed}")
+            print(f"seed {seed} broke a promise after {len(run.steps)} steps: {run.broken}")
+            print(f"  python -m tools.simulate --seed {seed}")
     print(f"{len(seeds)} seeds, {len(failed)} failed, {time.monotonic() - began:.0f} s")
     print("targets ended: " + ", ".join(f"{name} {count}" for name, count in ends.most_common()))
     if failed and asked.shrink > 0:

@@ -16,8 +16,8 @@ from typing import Any
 
 from .api.auth import SCOPES
 from .domain.ids import new_id
+from .domain.instants import rfc3339
 from .domain.post import body_of
-from .domain.time import rfc3339
 from .domain.view import post_view
 from .store.workspaces import ApiKey, digest
 from .wiring import Deps

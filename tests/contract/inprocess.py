@@ -163,7 +163,7 @@ class InProcessHttp:
 
 def account_of(world: World, platform: str, profile_id: str, host: str = "http://127.0.0.1:8788", **settings: Any) -> Account:
     """The account a stand-in offers under `profile_id`, as Dateline would know it."""
-    offered = world.networks[platform].credentials_for(profile_id)  # type: ignore[attr-defined]
+    offered = world.networks[platform].credentials_for(profile_id)
     return Account(profile_id, platform, host + offered["server"], offered["accountId"], settings, dict(offered["credentials"]))
 
 

@@ -74,9 +74,9 @@ def environment(port: int) -> dict[str, str]:
     return {**os.environ, "PORT": str(port), "PYTHONPATH": f"{ROOT / 'shared'}{os.pathsep}{ROOT}"}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def running() -> Iterator[Running]:
-    """One local stack for all e2e tests; ends with Ctrl-C, cleanly."""
+    """One local stack for the tests of a module (they move its clock); ends with Ctrl-C, cleanly."""
     port = free_ports()
     process = subprocess.Popen(
         [sys.executable, "-m", "local"], cwd=ROOT, env=environment(port), stdout=subprocess.PIPE, text=True

@@ -26,8 +26,7 @@ def test_the_commands_of_the_readme_do_what_it_says(running: Running, tmp_path: 
     try:
         blocks = BLOCK.findall((ROOT / "README.md").read_text(encoding="utf-8"))
         schedule, look, lose, settle, *rest = [
-            block.replace("127.0.0.1:8787", f"127.0.0.1:{running.port}").replace("127.0.0.1:8788", f"127.0.0.1:{running.port + 1}")
-            for block in blocks
+            block.replace(":8787", f":{running.port}").replace(":8788", f":{running.port + 1}") for block in blocks
         ]
         post = json.loads(_bash(schedule, tmp_path))
         assert post["status"] == "scheduled" and post["publishAt"].endswith("Z") and len(post["targets"]) == 4

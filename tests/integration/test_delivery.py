@@ -176,7 +176,6 @@ def test_a_message_no_worker_can_handle_ends_in_the_dead_letter_queue_and_the_ta
         if service == "kms":
             raise EndpointConnectionError(endpoint_url="kms")
 
-    dateline.deps.secrets._opened.clear()
     post_id, texts = make(dateline, "telegram", "text")
     interrupted(dateline, broken, lambda: rest(dateline, post_id))
     target = check_against_ledger(dateline, post_id, texts)

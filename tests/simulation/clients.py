@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from dateline.domain.instants import rfc3339
 from dateline.domain.post import Post, Target
-from dateline.domain.time import rfc3339
 from local.stack import Answer
 from tests.simulation.invariants import Violation, contenders, leftover
 
@@ -80,7 +80,7 @@ def _note(sim: Simulation, method: str, path: str, body: Any, label: str, answer
             if member == "scheduledFor":
                 shown = view["publishAt"]
             if shown != wanted:
-                raise Violation(f"{label}: {method} {path} answered {answer.status} with {member} {shown!r}, asked for {wanted!r}")
+                raise Violation(f"{label}: {method} {path} was answered with {member} {shown!r}, asked for {wanted!r}")
 
 
 def create(sim: Simulation, step: Step) -> None:
@@ -107,7 +107,7 @@ def repeat(sim: Simulation, step: Step) -> None:
         if answer.status < 300 and answer.json()["id"] != first["id"]:
             raise Violation(f"a repeated key made {answer.json()['id']} beside {first['id']}")
         if 400 <= answer.status < 500 and first["path"] == "/v1/posts":
-            raise Violation(f"{first['label']}: create was answered {first['status']}, its repeat {answer.status} {answer.body!r}")
+            raise Violation(f"{first['label']}: create was answered {first['status']}, its repeat {answer.status}")
     elif answer.status < 300:
         first["status"], first["id"] = answer.status, answer.json()["id"]
     _note(sim, first["method"], first["path"], first["body"], first["label"], answer)
@@ -186,7 +186,7 @@ def reconnect(sim: Simulation, step: Step) -> None:
     """New credentials for a profile whose token died."""
     profile_id = step["profile"]
     platform = "mastodon" if "gotosocial" in profile_id else profile_id.removeprefix("prof_")
-    offered = sim.world.networks[platform].credentials_for(profile_id)  # type: ignore[attr-defined]
+    offered = sim.world.networks[platform].credentials_for(profile_id)
     sim.request("PATCH", f"/v1/profiles/{profile_id}", {"credentials": offered["credentials"]})
 
 

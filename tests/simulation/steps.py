@@ -31,6 +31,7 @@ HARMLESS = frozenset({
 })
 """All that a calm run does: disorder, and nothing that fails."""
 FEW, MANY = (1, 1, 1, 2, 3), (2, 4, 8)
+UNTROUBLED = frozenset({"tick", "fault", "quirk", "clear", "drop", "delay"})
 NESTED = ("edit", "cancel", "publish", "retry", "stop", "deliver", "deliver", "deliver", "sweep", "stream", "fire", "duplicate")
 
 
@@ -61,7 +62,8 @@ class Steps:
         if name == "create" and len(sim.labels) >= self._posts:
             name = "run"
         step = self._step(name, sim)
-        if self._random.random() < self._trouble * (2 if name in ("run", "deliver") else 1) and name not in ("tick", "fault", "quirk", "clear", "drop", "delay"):
+        likely = self._trouble * (2 if name in ("run", "deliver") else 1)
+        if self._random.random() < likely and name not in UNTROUBLED:
             step["trouble"] = [self._some_trouble(name, sim) for _ in range(self._random.choice(MANY if name == "run" else FEW))]
         return step
 
@@ -170,7 +172,8 @@ class Steps:
         return {"seconds": draw.choice((0.2, 1, round(draw.uniform(1, 10), 3), 15, 30, 61, 125, 600, 4000))}
 
     def _run(self) -> dict[str, Any]:
-        return {"seconds": self._random.choice((1, 5, 20, 20, 60, 60, 130, 400, 4000, 30_000)), "sweep": self._random.random() < 0.7}
+        seconds = self._random.choice((1, 5, 20, 20, 60, 60, 130, 400, 4000, 30_000))
+        return {"seconds": seconds, "sweep": self._random.random() < 0.7}
 
     def _busy(self, sim: Simulation) -> list[str]:
         """Platforms with something still to be done, one each time it is; all of them where there is nothing."""
@@ -182,7 +185,8 @@ class Steps:
         return {
             "platform": draw.choice(self._busy(sim)), "kind": draw.choice(FAULTS),
             "times": draw.choice((1, 2, 4, 9)), "retry_after": draw.choice((1, 30, 1200, 5000)),
-            "seconds": draw.choice((3.0, 7.9, 9.0, 10.0)), "at": draw.choice(("publish", "publish", "publish", "any", "read", "prepare")),
+            "seconds": draw.choice((3.0, 7.9, 9.0, 10.0)),
+            "at": draw.choice(("publish", "publish", "publish", "any", "read", "prepare")),
         }
 
     def _quirk(self) -> dict[str, Any]:

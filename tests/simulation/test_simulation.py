@@ -11,11 +11,12 @@ from dateline.domain import lifecycle
 from dateline.platforms.base import Retry
 from dateline.usecases import outcomes
 from tests.simulation.runs import Run, replay, run_seed, script, shrink
+from tests.simulation.world import Step
 
 SEEDS = 24
 MOST_SEEDS_TO_NOTICE = 12
 
-CREATE = {"op": "create", "label": "p1", "profiles": ["prof_telegram"], "texts": ["p1 version 1 part 0"], "when": "now"}
+CREATE: Step = {"op": "create", "label": "p1", "profiles": ["prof_telegram"], "texts": ["p1 version 1 part 0"], "when": "now"}
 
 
 @pytest.mark.parametrize("seed", range(SEEDS))
@@ -38,20 +39,22 @@ def test_a_lost_answer_that_was_sent_again_is_noticed(monkeypatch: pytest.Monkey
         return outcomes._retry(work, Retry("answer_lost", "Send it again."), delivery)
 
     monkeypatch.setattr(outcomes, "_unknown", send_again)
-    steps = [{"op": "fault", "platform": "telegram", "kind": "lost_answer", "times": 1}, CREATE, {"op": "run", "seconds": 120}]
+    lost = {"op": "fault", "platform": "telegram", "kind": "lost_answer", "times": 1}
+    steps: list[Step] = [lost, CREATE, {"op": "run", "seconds": 120}]
     assert_noticed(replay({"seed": 0}, steps), "which no target knows of")
 
 
 def test_a_call_that_was_not_armed_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lifecycle, "arm", lambda target, segment, now: None)
     crash = {"kind": "crash", "phase": "after", "on": "network", "nth": 1}
-    assert_noticed(replay({"seed": 0}, [CREATE, {"op": "deliver", "which": 0, "wait": 10, "trouble": [crash]}]), "no target knows of")
+    steps: list[Step] = [CREATE, {"op": "deliver", "which": 0, "wait": 10, "trouble": [crash]}]
+    assert_noticed(replay({"seed": 0}, steps), "no target knows of")
 
 
 def test_an_absence_that_counts_too_early_is_noticed() -> None:
     slow = {"op": "fault", "platform": "mastodon", "kind": "slow", "times": 1, "seconds": 10.0}
     create = {**CREATE, "profiles": ["prof_gotosocial"]}
-    steps = [slow, create, {"op": "run", "seconds": 120}]
+    steps: list[Step] = [slow, create, {"op": "run", "seconds": 120}]
     assert replay({"seed": 0}, steps) is None
     assert replay({"seed": 0, "settle": 0.5, "scale": 0.01}, steps) is not None
 

@@ -14,12 +14,13 @@ from dateline.platforms.base import AnswerLost, NotSent
 from local.stack import Crash, Stack
 
 Trouble = Mapping[str, Any]
-"""`kind`, then where it strikes: the `nth` external call of the step `on` "any" service, a service, or a "network", `phase` before or after it; or the first `times` calls of `service`."""
+"""`kind`, then where it strikes: the `nth` external call of the step `on` any service, one of AWS's, or a "network", `phase`
+before or after it; an outage: the first `times` calls of `service`."""
 
 AWS = ("dynamodb", "sqs", "scheduler", "sns", "kms")
 KINDS = ("crash", "error", "throttle", "conflict", "stall", "step", "outage")
 """crash: the sandbox dies. error: the call fails (before: not done) or its answer is lost (after: done). throttle, conflict:
-AWS refuses. stall: `seconds` pass. step: another step happens, as a second worker would. outage: `service` fails `times` times in a row."""
+AWS refuses. stall: `seconds` pass. step: another step happens, as a second worker would. outage: `service` fails repeatedly."""
 
 
 class Interference:
@@ -70,7 +71,7 @@ class Interference:
             raise error_of(kind, service, operation, phase)
 
 
-def error_of(kind: str, service: str, operation: str, phase: str) -> Exception:
+def error_of(kind: str, service: str, operation: str, phase: str) -> Any:
     """The error a handler sees. Before the call nothing was done; after it everything was, and only the answer is lost."""
     if service not in AWS:
         return NotSent("the connection was refused") if phase == "before" else AnswerLost("the connection broke")

@@ -156,7 +156,7 @@ def test_tables_survive_the_stack_and_can_be_restored_to_any_second(resources: d
     for name, table in tables.items():
         assert table["DeletionPolicy"] == table["UpdateReplacePolicy"] == "Retain", name
         assert table["Properties"]["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}, name
-        assert "SSESpecification" not in table["Properties"], f"{name}: encrypted at rest in any case; other keys cost a call each"
+        assert "SSESpecification" not in table["Properties"], f"{name}: encrypted anyway; other keys cost calls"
         assert table["Properties"]["BillingMode"] == "PAY_PER_REQUEST", name
 
 

@@ -12,19 +12,8 @@ import pytest
 
 from dateline.domain import time as rules
 from dateline.domain.errors import Problem
-from dateline.domain.time import (
-    Intent,
-    check_window,
-    format_duration,
-    parse_duration,
-    parse_rfc3339,
-    reresolve,
-    resolve,
-    rfc3339,
-    sortable,
-    zone,
-    zone_names,
-)
+from dateline.domain.instants import format_duration, parse_duration, parse_rfc3339, rfc3339, sortable
+from dateline.domain.time import Intent, check_window, reresolve, resolve, zone, zone_names
 
 NEW_YORK = "America/New_York"
 NOW = datetime(2027, 1, 1, 12, tzinfo=UTC)

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from dateline.domain.errors import Problem
-from dateline.domain.time import Intent, check_window, parse_duration, parse_rfc3339, reresolve, resolve, rfc3339
+from dateline.domain.instants import parse_duration, parse_rfc3339, rfc3339
+from dateline.domain.time import Intent, check_window, reresolve, resolve
 
 PAGE = Path(__file__).parents[2] / "docs" / "time.md"
 Row = dict[str, str]

@@ -10,19 +10,8 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from dateline.domain.errors import Problem
-from dateline.domain.time import (
-    LONGEST,
-    Intent,
-    format_duration,
-    parse_duration,
-    parse_rfc3339,
-    reresolve,
-    resolve,
-    rfc3339,
-    sortable,
-    zone,
-    zone_names,
-)
+from dateline.domain.instants import LONGEST, format_duration, parse_duration, parse_rfc3339, rfc3339, sortable
+from dateline.domain.time import Intent, reresolve, resolve, zone, zone_names
 
 quick = settings(deadline=None, max_examples=200, derandomize=True, database=None)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from pathlib import Path
 
-from ..domain.time import rfc3339
+from ..domain.instants import rfc3339
 from ..store.tables import StoreUnavailable
 from .answers import Answer
 from .request import Request

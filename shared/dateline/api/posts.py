@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from ..domain.errors import Problem
+from ..domain.instants import sortable
 from ..domain.lifecycle import POST_TRANSITIONS
 from ..domain.post import Post
 from ..domain.time import resolve as resolve_time
-from ..domain.time import sortable
 from ..domain.view import attempt_view, post_view
 from ..usecases import write
 from ..usecases.compose import Warn

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..domain.errors import Problem
 from ..domain.ids import new_id
-from ..domain.time import rfc3339
+from ..domain.instants import rfc3339
 from ..store.profiles import Profile
 from ..store.tables import Conflict
 from . import once

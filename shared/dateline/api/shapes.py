@@ -14,7 +14,7 @@ from pydantic_core import PydanticCustomError
 
 from ..domain.content import Media, Segment
 from ..domain.errors import FieldError, Problem
-from ..domain.time import parse_duration
+from ..domain.instants import parse_duration
 from ..usecases.compose import Wish
 from .request import pointed
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..domain.errors import Problem
 from ..domain.ids import new_id
-from ..domain.time import format_duration, rfc3339
+from ..domain.instants import format_duration, rfc3339
 from ..store.workspaces import ApiKey, digest
 from ..usecases.compose import DEFAULT_MAX_LATENESS
 from . import once

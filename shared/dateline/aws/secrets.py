@@ -7,10 +7,14 @@ refreshed token is a new ciphertext. Nothing here ever logs or returns a secret 
 from __future__ import annotations
 
 import json
+import logging
 import time
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
+
+logging.getLogger("botocore").setLevel(logging.INFO)
+# At DEBUG it writes the bodies of its calls, among them what KMS seals and opens.
 
 REMEMBERED = 300.0
 """Seconds an opened secret stays in memory."""

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo, available_timezones
 
 from .errors import FieldError, Problem
+from .instants import local, parse_rfc3339, rfc3339, shown
 
 AT = "/scheduledFor"
 ZONE_AT = "/timezone"
@@ -24,18 +25,12 @@ FOLD_AT = "/fold"
 
 FIRST_YEAR, LAST_YEAR = 1900, 9998  # below it a slip such as 0027; above it no room to convert an offset
 EAST, WEST = timedelta(hours=14), timedelta(hours=-12)  # the offsets in use, from Pacific/Kiritimati to Etc/GMT+12
-LONGEST = timedelta(days=3660)  # about ten years: a duration above it is a slip, and sums with it cannot overflow
 SECOND = timedelta(seconds=1)
 
 _TIME = re.compile(
     r"(?P<wall>(?P<year>[0-9]{4})-(?P<month>[0-9]{2})-(?P<day>[0-9]{2})T(?P<hour>[0-9]{2}):(?P<minute>[0-9]{2})"
     r"(?::(?P<second>[0-9]{2})(?:\.(?P<fraction>[0-9]{1,6}))?)?)"
     r"(?P<offset>Z|[+-][0-9]{2}:[0-9]{2})?"
-)
-_OURS = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{3}(?:[0-9]{3})?)?Z")
-_DURATION = re.compile(
-    r"P(?=[0-9T])(?:(?P<weeks>[0-9]{1,6})W)?(?:(?P<days>[0-9]{1,6})D)?"
-    r"(?:T(?=[0-9])(?:(?P<hours>[0-9]{1,9})H)?(?:(?P<minutes>[0-9]{1,9})M)?(?:(?P<seconds>[0-9]{1,9})S)?)?"
 )
 _SHAPE = "Write it like 2027-06-15T09:00:00, with a time zone in `timezone`, or like 2027-06-15T09:00:00Z."
 _HINTS = (
@@ -111,7 +106,7 @@ def resolve(scheduled_for: str, timezone: str | None, fold: int | None, *, defau
         if default_timezone is None:
             raise Problem(
                 "timezone_required",
-                f"{_local(wall)} alone does not say where. Add a `timezone` such as America/New_York, or end the time "
+                f"{local(wall)} alone does not say where. Add a `timezone` such as America/New_York, or end the time "
                 f"with Z for UTC or with an offset such as +02:00.",
                 AT,
             )
@@ -122,7 +117,7 @@ def resolve(scheduled_for: str, timezone: str | None, fold: int | None, *, defau
         before, after = _around_gap(wall, place)
         raise Problem(
             "nonexistent_local_time",
-            f"{_local(wall)} does not exist in {timezone}: the clocks go forward over it. The nearest times that exist "
+            f"{local(wall)} does not exist in {timezone}: the clocks go forward over it. The nearest times that exist "
             f"are {before} and {after}.",
             AT,
             {"nearest": [before, after]},
@@ -137,14 +132,14 @@ def resolve(scheduled_for: str, timezone: str | None, fold: int | None, *, defau
         warnings.append(
             Warning_(
                 "ambiguous_local_time",
-                f"{_local(wall)} comes twice in {timezone}, at {first} and at {second}. The earlier was taken; "
+                f"{local(wall)} comes twice in {timezone}, at {first} and at {second}. The earlier was taken; "
                 f"send fold: 1 for the later, or fold: 0 to say that the earlier is meant.",
             )
         )
     if len(found) == 1 and fold:
-        warnings.append(_fold_ignored(f"{_local(wall)} comes only once in {timezone}"))
+        warnings.append(_fold_ignored(f"{local(wall)} comes only once in {timezone}"))
     # The fold is kept even where it is idle: with other zone rules the same wall time may come twice.
-    return Resolved(found[fold or 0] if len(found) > 1 else found[0], Intent(_local(wall), timezone, fold or 0), tuple(warnings))
+    return Resolved(found[fold or 0] if len(found) > 1 else found[0], Intent(local(wall), timezone, fold or 0), tuple(warnings))
 
 
 def reresolve(intent: Intent) -> datetime:
@@ -239,7 +234,7 @@ def zone(name: str) -> ZoneInfo:
             advice = f"Did you mean {' or '.join(near)}?"
         else:
             advice = "Use a name from the IANA database, such as America/New_York, Europe/Berlin or UTC."
-        raise Problem("unknown_timezone", f"{_shown(name)} is not a time zone. {advice}", ZONE_AT, {"suggestions": list(near)})
+        raise Problem("unknown_timezone", f"{shown(name)} is not a time zone. {advice}", ZONE_AT, {"suggestions": list(near)})
     return _load(name)
 
 
@@ -273,76 +268,8 @@ def _suggestions(name: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(near))[:3]
 
 
-def parse_duration(text: str, pointer: str) -> timedelta:
-    """An ISO 8601 duration in weeks, days, hours, minutes and seconds, whole numbers each: `PT30M`, `P1DT12H`.
-
-    More than zero and at most 3,660 days. A day is 24 hours. Raises Problem invalid_request at `pointer`.
-    """
-    match = _DURATION.fullmatch(text)
-    if match is None:
-        advice = "Write an ISO 8601 duration in whole weeks, days, hours, minutes or seconds, such as PT30M, PT12H or P2D."
-        if re.match(r"-P|P.*-", text):
-            advice = "A duration cannot be negative. " + advice
-        elif re.match(r"P[^T]*[0-9][YM]", text):
-            advice = "Years and months differ in length and are not read (minutes stand after a T). " + advice
-        raise Problem("invalid_request", f"{_shown(text)} is not a duration read here. {advice}", pointer)
-    value = timedelta(**{unit: int(number) for unit, number in match.groupdict().items() if number})
-    if not timedelta() < value <= LONGEST:
-        raise Problem("invalid_request", f"{_shown(text)} must be more than zero and at most {LONGEST.days} days.", pointer)
-    return value
-
-
-def format_duration(value: timedelta) -> str:
-    """The shortest ISO 8601 text in days, hours, minutes and seconds; a part of a second is dropped. Zero is `PT0S`.
-
-    Raises ValueError for a negative duration.
-    """
-    if value < timedelta():
-        raise ValueError("a negative duration has no text here")
-    hours, rest = divmod(value.seconds, 3600)
-    parts = ((hours, "H"), (rest // 60, "M"), (rest % 60, "S"))
-    days = f"{value.days}D" if value.days else ""
-    clock = "".join(f"{number}{unit}" for number, unit in parts if number)
-    return "P" + days + ("T" + clock if clock else "") if days or clock else "PT0S"
-
-
-def rfc3339(instant: datetime) -> str:
-    """UTC with `Z`; milliseconds only where there are any, digits past them dropped. Raises ValueError for a naive datetime."""
-    return _local(_utc(instant)) + "Z"
-
-
-def sortable(instant: datetime) -> str:
-    """`YYYY-MM-DDTHH:MM:SS.mmmZ`, always 24 characters: texts sort as the instants do. Raises ValueError for a naive one."""
-    return _utc(instant).isoformat(timespec="milliseconds") + "Z"
-
-
-def parse_rfc3339(text: str) -> datetime:
-    """The instant of a text that `rfc3339` or `sortable` wrote (aware, UTC). Raises ValueError for any other text.
-
-    For values of our own; what a client sends goes through `resolve`.
-    """
-    if not _OURS.fullmatch(text):
-        raise ValueError(f"not a stored time: {_shown(text)}")
-    return datetime.fromisoformat(text)
-
-
-def _utc(instant: datetime) -> datetime:
-    if instant.tzinfo is None:
-        raise ValueError("a time without a zone is not an instant")
-    return instant.astimezone(UTC).replace(tzinfo=None)
-
-
-def _local(wall: datetime) -> str:
-    return wall.isoformat(timespec="milliseconds" if wall.microsecond >= 1000 else "seconds")
-
-
-def _shown(text: str) -> str:
-    """A client's text for an error message: short, and with everything unprintable escaped."""
-    return repr(text if len(text) <= 60 else text[:60] + "…")
-
-
 def _bad(text: str, why: str) -> Problem:
-    return Problem("invalid_time", f"{_shown(text)} cannot be read as a time. {why}", AT)
+    return Problem("invalid_time", f"{shown(text)} cannot be read as a time. {why}", AT)
 
 
 def _read(text: str) -> tuple[datetime, str | None]:
@@ -417,7 +344,7 @@ def _around_gap(wall: datetime, place: ZoneInfo) -> tuple[str, str]:
     while high - low > SECOND:
         middle = low + (high - low) // SECOND // 2 * SECOND
         low, high = (middle, high) if _clock(middle, place) < wall else (low, middle)
-    return _local(_clock(low, place)), _local(_clock(high, place))
+    return local(_clock(low, place)), local(_clock(high, place))
 
 
 def _by_offset(
@@ -429,7 +356,7 @@ def _by_offset(
         offsets = [_offset_text(one, place) for one in found]
         raise Problem(
             "timezone_conflict",
-            f"At {_local(wall)} the offset in {timezone} is {' or '.join(offsets)}, not {_signed(offset)}. "
+            f"At {local(wall)} the offset in {timezone} is {' or '.join(offsets)}, not {_signed(offset)}. "
             f"Correct the offset, or leave it out: the time zone is enough.",
             AT,
             {"timezone": timezone, "offsets": offsets},
@@ -438,13 +365,13 @@ def _by_offset(
     if len(found) > 1 and fold is not None and fold != chosen:
         raise Problem(
             "timezone_conflict",
-            f"{_local(wall)} comes twice in {timezone}: the offset {_signed(offset)} means the "
+            f"{local(wall)} comes twice in {timezone}: the offset {_signed(offset)} means the "
             f"{('earlier', 'later')[chosen]}, fold: {fold} the {('earlier', 'later')[fold]}. Leave one of them out.",
             FOLD_AT,
             {"timezone": timezone, "offsets": [_offset_text(one, place) for one in found]},
         )
-    idle = (_fold_ignored(f"{_local(wall)} comes only once in {timezone}"),) if fold and len(found) == 1 else ()
-    return Resolved(instant, Intent(_local(wall), timezone, chosen if len(found) > 1 else fold or 0), idle)
+    idle = (_fold_ignored(f"{local(wall)} comes only once in {timezone}"),) if fold and len(found) == 1 else ()
+    return Resolved(instant, Intent(local(wall), timezone, chosen if len(found) > 1 else fold or 0), idle)
 
 
 def _offset_text(instant: datetime, place: ZoneInfo) -> str:
@@ -460,7 +387,7 @@ def _signed(offset: timedelta) -> str:
 def _z_with_timezone(wall: datetime, timezone: str, instant: datetime) -> Warning_:
     return Warning_(
         "z_with_timezone",
-        f"With a time zone the Z is not read as UTC: the time is taken as {_local(wall)} in {timezone}, which is "
+        f"With a time zone the Z is not read as UTC: the time is taken as {local(wall)} in {timezone}, which is "
         f"{rfc3339(instant)}. Leave the Z out to mean just that, or leave the time zone out to mean UTC.",
     )
 

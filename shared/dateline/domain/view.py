@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from .instants import format_duration, rfc3339
 from .lifecycle import public_target_status
 from .post import Attempt, Post, Target, Transition, seconds
-from .time import format_duration, rfc3339
 
 
 def post_view(post: Post) -> dict[str, Any]:

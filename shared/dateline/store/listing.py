@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 from pynamodb.exceptions import PynamoDBException
 
 from ..domain.errors import Problem
+from ..domain.instants import sortable
 from ..domain.post import Post
-from ..domain.time import sortable
 from .posts import Posts, from_row
 from .tables import PostRow, StoreUnavailable, code_of
 

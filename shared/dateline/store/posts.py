@@ -17,8 +17,8 @@ from pynamodb.transactions import TransactWrite
 
 from ..domain import lifecycle
 from ..domain.ids import new_token
+from ..domain.instants import sortable
 from ..domain.post import Post, Transition, body_of, post_from
-from ..domain.time import sortable
 from .packing import pack, unpack
 from .tables import BookingRow, Conflict, IdempotencyRow, PostRow, StoreUnavailable, code_of, failed_condition
 

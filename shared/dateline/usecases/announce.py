@@ -58,6 +58,11 @@ def _announce(deps: Deps, posts: Sequence[Sequence[Post]]) -> int:
             break
         chunk = missing[:MOST_TOGETHER]
         events = [event_view(said.post, said.transition) for said in chunk]
+        # What the stream lost it will not repeat, so it is said before it counts as announced; its own it hands over again.
+        own = {(said.post.id, said.transition.sequence) for images in posts for said in _own(images)}
+        lost = [event for said, event in zip(chunk, events, strict=True) if (said.post.id, said.transition.sequence) not in own]
+        if lost:
+            deps.topic.publish(lost)
         try:
             deps.events.append(feed, head, list(_news(chunk, events, cursors)), events, now.timestamp())
         except Conflict:
@@ -66,7 +71,8 @@ def _announce(deps: Deps, posts: Sequence[Sequence[Post]]) -> int:
                 raise
             continue
         stored += len(chunk)
-        deps.topic.publish(events)
+        if len(lost) < len(events):
+            deps.topic.publish([event for event in events if event not in lost])
         told.update((said.post.id, said.transition.sequence) for said in chunk)
         if len(chunk) == len(missing):
             break

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..aws.queue import Message, QueueUnavailable
 from ..domain import lifecycle, retry
+from ..domain.instants import sortable
 from ..domain.post import Post, RemoteSegment, Target, seconds
-from ..domain.time import sortable
 from ..platforms.base import (
     Delivery,
     Failed,

@@ -154,6 +154,10 @@ def edit(
         target = to or ("scheduled" if "scheduled_for" in changes else current.stage)
         if current.status not in lifecycle.EDITABLE:
             raise lifecycle.illegal(current, target, f"The post is {current.status}: it can be edited until publishing begins.")
+        if current.status != "draft" and not actor.scopes & {"posts:publish", "admin"}:
+            # Checked on what is written, not on what was read: a draft may have been scheduled meanwhile.
+            detail = "This key lacks the scope posts:publish; it may edit drafts only."
+            raise Problem("forbidden", detail, extra={"requiredScope": "posts:publish"})
         moved_only = changes.keys() <= TIME and to in (None, "scheduled") and current.status in ("scheduled", "queued")
         ids = {*current.targets, *(changes.get("profile_ids") or ())}
         profiles = None if moved_only else profiles_for(deps, actor, ids)
