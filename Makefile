@@ -37,7 +37,7 @@ listen: $(READY) ## Print every event of the running local stack
 	@$(RUN) -m local.listen $(ARGS)
 
 test: $(READY) ## All tests; ARGS go to pytest
-	$(RUN) -m pytest -q $(ARGS)
+	$(RUN) -m pytest -q -n auto --dist loadfile $(ARGS)
 
 lint: $(READY) ## ruff
 	.venv/bin/ruff check .

@@ -69,7 +69,7 @@ TABLE: dict[Case, dict[str, tuple[Ends, ...]]] = {
     TEXT: {
         "rate_limit": (TWICE, TWICE, TWICE, TWICE),
         "server_error": (TWICE, TWICE, TWICE, UNSURE),
-        "slow": (ONCE, TWICE, ONCE, UNSURE),
+        "slow": (ONCE, ONCE, ONCE, UNSURE),
         "reject": (REFUSED, REFUSED, REFUSED, REFUSED),
         "expired_token": (TWICE, TWICE, TWICE, TWICE),
         "lost_answer": (ONCE, ONCE, ONCE, UNSURE),
@@ -77,7 +77,7 @@ TABLE: dict[Case, dict[str, tuple[Ends, ...]]] = {
     IMAGE: {
         "rate_limit": (TWICE, TWICE, TWICE, TWICE),
         "server_error": (TWICE, TWICE, TWICE, UNSURE),
-        "slow": (ONCE, TWICE, ONCE, UNSURE),
+        "slow": (ONCE, ONCE, ONCE, UNSURE),
         "reject": (REFUSED, REFUSED, REFUSED, REFUSED),
         "expired_token": (TWICE, TWICE, TWICE, TWICE),
         "lost_answer": (ONCE, ONCE, ONCE, UNSURE),
@@ -101,7 +101,7 @@ TABLE: dict[Case, dict[str, tuple[Ends, ...]]] = {
     WHOLE: {
         "rate_limit": (TWICE,),
         "server_error": (TWICE,),
-        "slow": (TWICE,),
+        "slow": (ONCE,),
         "reject": (REFUSED,),
         "expired_token": (TWICE,),
         "lost_answer": (ONCE,),
@@ -116,7 +116,7 @@ TABLE: dict[Case, dict[str, tuple[Ends, ...]]] = {
     ALWAYS: {
         "rate_limit": (Ends("failed", SIX, "rate_limited"),) * 4,
         "server_error": (*(Ends("failed", SIX, "answer_lost"),) * 3, UNSURE),
-        "slow": (ONCE, TWICE, ONCE, UNSURE),
+        "slow": (ONCE, ONCE, ONCE, UNSURE),
         "reject": (REFUSED, REFUSED, REFUSED, REFUSED),
         "expired_token": (DEAD, TWICE, TWICE, DEAD),
         "lost_answer": (ONCE, ONCE, ONCE, UNSURE),

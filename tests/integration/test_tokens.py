@@ -163,7 +163,9 @@ def test_a_refresh_that_fails_in_passing_disconnects_nobody(dateline: Dateline, 
     Answers(dateline, meddle)
     post_id, texts = make(dateline, network, "text")
     rest(dateline, post_id)
-    assert check_against_ledger(dateline, post_id, texts).tries == 4
+    target = check_against_ledger(dateline, post_id, texts)
+    assert (target.status, target.tries) == ("published", 4)
+    assert all(attempt.ended_at == attempt.started_at for attempt in target.attempts), "none had to wait for the lock"
     assert profile_of(dateline, network).status == "connected"
 
 

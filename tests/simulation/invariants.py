@@ -41,8 +41,7 @@ class Place(tuple[Post, Target, int]):
         if segment < len(target.remotes):
             return False
         if target.platform == "bluesky":
-            # One call for the whole thread; and it is sent again under the same key while an earlier one may be at work.
-            return target.armed is not None or (target.uncertain and target.status in lifecycle.TARGET_OPEN)
+            return target.armed is not None  # one call for the whole thread
         return target.armed == segment
 
     def __str__(self) -> str:

@@ -71,6 +71,10 @@ MOST_ATTEMPTS_KEPT = 20
 """Attempts kept per target; the count goes on. With 25 targets they stay below a tenth of an item's 400 KB."""
 
 
+MOST_TRANSITIONS_KEPT = 500
+"""Transitions kept on the trail: those before were announced long ago. A post that is edited for ever stays storable."""
+
+
 @dataclass(slots=True)
 class Target:
     """One post on one profile.
@@ -239,7 +243,7 @@ def body_of(post: Post) -> dict[str, Any]:
         "labels": list(post.labels), "metadata": post.metadata, "first_comment": post.first_comment, "intent": post.intent,
         "max_lateness": post.max_lateness, "on_late": post.on_late, "on_segment_failure": post.on_segment_failure,
         "allow_duplicate": post.allow_duplicate, "entry": post.entry, "error": post.error,
-        "trail": [[t.sequence, t.kind, t.previous, t.profile_id, _out(t.at)] for t in post.trail],
+        "trail": [[t.sequence, t.kind, t.previous, t.profile_id, _out(t.at)] for t in post.trail[-MOST_TRANSITIONS_KEPT:]],
     }
 
 

@@ -123,7 +123,8 @@ class Absent(NamedTuple):
 
 
 class SafeToRepeat(NamedTuple):
-    """It is not there, and sending the same again cannot double it (a record key of our own choosing)."""
+    """It is not there, and sending the same again cannot double it (a record key of our own choosing): one look after the
+    settling time is enough."""
 
 
 class Undecidable(NamedTuple):

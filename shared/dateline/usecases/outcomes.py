@@ -233,16 +233,13 @@ def look(work: Work, delivery: Delivery) -> tuple[Remote, ...] | None:
     if isinstance(resolution, Undecidable):
         unconfirmed(work, resolution.detail)
         return None
-    again = Retry("answer_lost", "The network's answer was lost, and the post is not there.")
-    if isinstance(resolution, SafeToRepeat) and _wait(work, again)[0] is not None:
-        _retry(work, again, delivery)
-        return None
-    # Absent; or it might be repeated but will not be, and a slow server may still make it appear after all.
+    # It is not there. A slow server may still make it appear: even where a repeat could not double it, the repeat may be
+    # refused, and the target would be called failed with the first call's post coming up after all.
     settling = deps.settings.tuning.settle
     ended = work.target.call_ended_at or work.target.lease_until or now
     counts = (now - ended).total_seconds() >= settling
-    if counts and work.target.absences >= 1:
-        _retry(work, again, delivery)
+    if counts and (work.target.absences >= 1 or isinstance(resolution, SafeToRepeat)):
+        _retry(work, Retry("answer_lost", "The network's answer was lost, and the post is not there."), delivery)
         return None
 
     def move(post: Post, target: Target) -> None:

@@ -309,13 +309,16 @@ def resolve(
     *, once: Claimed | None = None, if_match: int | None = None,
 ) -> Post:
     """A person settles an unconfirmed target as published (with its remote id) or not published (then it may be retried)."""
+    from ..platforms import registry
+
     now = deps.clock.now()
 
     def move(current: Post) -> None:
         target = current.targets.get(profile_id)
         if target is None:
             raise Problem("not_found", f"The post has no target {profile_id!r}.")
-        segments = len(current.draft_for(target.platform).segments)
+        atomic = registry.rules("sandbox" if current.mode == "test" else target.platform).thread_atomic
+        segments = 1 if atomic else len(current.draft_for(target.platform).segments)
         expected = len(target.remotes)
         if target.status == "unconfirmed" and segment is not None and segment != expected:
             detail = f"Segment {expected} is the one that is not confirmed (counted from 0)."
