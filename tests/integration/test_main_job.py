@@ -49,3 +49,25 @@ def test_a_cancelled_post_never_appears(dateline: Dateline) -> None:
     assert dateline.api("DELETE", f"/v1/posts/{post['id']}").json()["status"] == "cancelled"
     dateline.stack.run_for(timedelta(hours=1))
     assert dateline.world.seen() == []
+
+
+def test_an_entry_that_fires_early_makes_the_post_punctual_and_never_early() -> None:
+    """The deployed default: entries are precise to the minute, the queue holds the messages for the rest."""
+    with Dateline(parameters={"PublishLeadSeconds": 75}) as dateline:
+        at = START + timedelta(minutes=10)
+        post = dateline.post(*FOUR, at=at)
+        (entry,) = dateline.stack.schedules()
+        assert entry.at == at - timedelta(seconds=75)
+        dateline.stack.run_until(lambda: dateline.read(post["id"])["status"] == "published", limit=timedelta(minutes=11))
+        assert {e.at - at for e in dateline.world.seen()} == {timedelta()}, "all four, to the second"
+
+
+def test_a_cancel_between_the_early_entry_and_the_publish_time_wins() -> None:
+    with Dateline(parameters={"PublishLeadSeconds": 75}) as dateline:
+        at = START + timedelta(minutes=10)
+        post = dateline.post("prof_x", at=at)
+        dateline.stack.run_for(timedelta(minutes=9, seconds=30))
+        assert dateline.stack.schedules() == [] and dateline.stack.peek("deliveries"), "the message is out and waits"
+        assert dateline.api("DELETE", f"/v1/posts/{post['id']}").status == 200
+        dateline.stack.run_for(timedelta(minutes=5))
+        assert dateline.world.seen() == []
