@@ -71,18 +71,15 @@ def to_row(post: Post, *, quiet: bool) -> PostRow:
         ws_status=f"{post.partition}#{post.status}", status=post.status, stage=post.stage,
         publish_at=None if post.publish_at is None else post.publish_at.timestamp(),
         due_shard=due_shard(post.id) if post.due_at else None, due_at=sortable(post.due_at) if post.due_at else None,
-        revision=post.revision, sequence=post.sequence, since=post.since, version=post.version, write=post.write,
+        revision=post.revision, sequence=post.sequence, version=post.version, write=post.write,
         profile_ids=set(post.targets) or None, platforms={t.platform for t in post.targets.values()} or None,
         late_at=None if late_at is None else late_at.timestamp(), labels=set(post.labels) or None,
         quiet=True if quiet else None, body=body,
     )
 
 
-def from_row(row: PostRow, *, as_written: bool = False) -> Post:
-    """The post a row stands for. A `queued` written without the body is put on the trail here.
-
-    `as_written` keeps `since` as it stood before the row was written: notify asks what that write announced.
-    """
+def from_row(row: PostRow) -> Post:
+    """The post a row stands for. A `queued` written without the body is put on the trail here."""
     due_at = _moment(row.due_at) if row.due_at else None
     post = post_from(
         unpack(row.body), id=row.id, workspace_id=row.workspace_id, mode=row.mode, stage=row.stage,
@@ -93,8 +90,6 @@ def from_row(row: PostRow, *, as_written: bool = False) -> Post:
         at = datetime.fromtimestamp(row.queued_at, UTC)
         post.trail.append(Transition(int(row.queued_sequence), "post.queued", "scheduled", None, at))
         post.updated_at = at
-    if as_written:
-        post.since = int(row.since)
     return post
 
 
@@ -103,7 +98,7 @@ def from_image(image: dict[str, Any]) -> Post:
     import base64
 
     raw = {name: {"B": base64.b64decode(value["B"])} if "B" in value else value for name, value in image.items()}
-    return from_row(PostRow.from_raw_data(raw), as_written=True)
+    return from_row(PostRow.from_raw_data(raw))
 
 
 class Posts:
@@ -207,7 +202,6 @@ class Posts:
                 actions=[
                     PostRow.stage.set("queued"), PostRow.status.set("queued"), PostRow.ws_status.set(f"{partition}#queued"),
                     PostRow.queued_at.set(now.timestamp()), PostRow.queued_sequence.set(PostRow.sequence + 1),
-                    PostRow.since.set(PostRow.sequence),
                     PostRow.sequence.add(1), PostRow.version.add(1), PostRow.write.set(new_token()),
                     PostRow.due_shard.set(due_shard(post_id)), PostRow.due_at.set(sortable(due_at)), PostRow.quiet.remove(),
                 ],

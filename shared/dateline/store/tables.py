@@ -63,8 +63,7 @@ class PostRow(Model):
     """One post with its targets. `body` is packed JSON (see `packing`): it keeps the usual item under one write unit.
 
     `queued_at` and `queued_sequence` are written by the one update that does not rewrite the body (`Posts.mark_queued`);
-    `since` is the sequence before the last write: what lies beyond it is that write's own. `quiet` stands on writes that
-    announce nothing, so that notify is not woken for them.
+    `quiet` stands on writes that announce nothing, so that notify is not woken for them.
     """
 
     class Meta:
@@ -91,7 +90,6 @@ class PostRow(Model):
     labels = UnicodeSetAttribute(null=True)
     queued_at = NumberAttribute(null=True)
     queued_sequence = NumberAttribute(null=True)
-    since = NumberAttribute()
     quiet = BooleanAttribute(null=True)
     body = BinaryAttribute(legacy_encoding=False)
 

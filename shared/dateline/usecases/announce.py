@@ -1,7 +1,7 @@
-"""Announcing what happened: the workspace's event feed, then the topic. Reads the posts' trails, never invents.
+"""Announcing what happened: on the topic, then in the workspace's event feed. Reads the posts' trails, never invents.
 
-The stream hands over each write once or more; the feed stores each event once. The topic may say an event twice (never
-none): its id is stable.
+The feed stores each event once, and what is in it counts as announced: so an event is said on the topic before. A worker that
+dies in between, or gets no answer, leaves it to be said again (never unsaid): its id is stable.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ class _Said(NamedTuple):
 
 
 def announce(deps: Deps, writes: Sequence[Post]) -> int:
-    """Announce the transitions of these writes of one feed (in the order they were made; several may be of one post), and
-    any before them that the feed does not have. Returns how many the feed was given.
+    """Announce what the feed does not have of these writes of one feed (in the order they were made; several may be of one
+    post), and of what came before them. Returns how many events the feed was given.
 
     Raises `StoreUnavailable`, `TopicUnavailable`: the stream then hands the writes over again.
     """
@@ -55,44 +55,25 @@ def _announce(deps: Deps, posts: Sequence[Sequence[Post]]) -> int:
         head, cursors = deps.events.state(feed, [images[0].id for images in posts])
         missing = sorted(said for images in posts for said in _after(images, cursors[images[0].id], now))
         if not missing:
-            break
+            return stored
         chunk = missing[:MOST_TOGETHER]
         events = [event_view(said.post, said.transition) for said in chunk]
-        # What the stream lost it will not repeat, so it is said before it counts as announced; its own it hands over again.
-        own = {(said.post.id, said.transition.sequence) for images in posts for said in _own(images)}
-        lost = [event for said, event in zip(chunk, events, strict=True) if (said.post.id, said.transition.sequence) not in own]
-        if lost:
-            deps.topic.publish(lost)
+        names = [(said.post.id, said.transition.sequence) for said in chunk]
+        deps.topic.publish([event for name, event in zip(names, events, strict=True) if name not in told])
+        told.update(names)
         try:
             deps.events.append(feed, head, list(_news(chunk, events, cursors)), events, now.timestamp())
+            stored += len(chunk)
         except Conflict:
             conflicts += 1
             if conflicts >= MOST_CONFLICTS:
                 raise
-            continue
-        stored += len(chunk)
-        if len(lost) < len(events):
-            deps.topic.publish([event for event in events if event not in lost])
-        told.update((said.post.id, said.transition.sequence) for said in chunk)
-        if len(chunk) == len(missing):
-            break
-    # What was in the feed before: the stream repeats itself, perhaps because the topic did not answer. Say it again.
-    again = sorted(said for images in posts for said in _own(images) if (said.post.id, said.transition.sequence) not in told)
-    if again:
-        deps.topic.publish([event_view(said.post, said.transition) for said in again])
-    return stored
 
 
 def _after(images: Sequence[Post], cursor: Cursor, now: datetime) -> Iterable[_Said]:
     """What the feed lacks of a post. What is older than the feed keeps is past."""
     recent = (t for t in images[-1].trail if t.sequence > cursor.sequence and (now - t.at).total_seconds() < KEPT)
     return _said(images, recent)
-
-
-def _own(images: Sequence[Post]) -> Iterable[_Said]:
-    """What these writes themselves announce."""
-    since = min(image.since for image in images)
-    return _said(images, (t for t in images[-1].trail if t.sequence > since))
 
 
 def _said(images: Sequence[Post], transitions: Iterable[Transition]) -> Iterable[_Said]:
