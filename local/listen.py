@@ -11,8 +11,9 @@ from typing import Any
 
 
 def main() -> int:
-    """Print one line per event until Ctrl-C. 1 if no stack is running."""
+    """Print one line per event until Ctrl-C, or until the stack ends. 1 if no stack is running."""
     import boto3
+    from botocore.exceptions import BotoCoreError
 
     base = f"http://127.0.0.1:{os.environ.get('PORT', '8787')}"
     try:
@@ -40,6 +41,9 @@ def main() -> int:
                 sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
             if not messages:
                 time.sleep(0.2)
+    except BotoCoreError:
+        print("The local stack has ended.", flush=True)
+        return 0
     except KeyboardInterrupt:
         return 0
 

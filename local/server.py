@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterable
 from typing import Any
+from urllib.parse import quote, quote_from_bytes
 
 from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.wrappers import Request, Response
@@ -23,6 +24,9 @@ from local.stack import Stack
 
 MOST_BODY = 6_000_000
 """Bytes API Gateway passes on to a Lambda function; more is its own 413, which is no problem detail."""
+
+QUERY_SIGNS = "!$%&'()*+,/:;=?@"
+"""What may stand in a query as it is (RFC 3986, section 3.4), and `%`, which quotes the rest already."""
 
 
 class Quiet(WSGIRequestHandler):
@@ -54,9 +58,10 @@ class LocalApp:
             while request.stream.read(65536):
                 pass
             return answer_json(413, {"message": "Request Too Long"})
-        path = request.path + (f"?{request.query_string.decode()}" if request.query_string else "")
-        body = request.get_data().decode("utf-8", "surrogateescape")
-        got = self.stack.request(request.method, path, dict(request.headers), body)
+        # Quoted again: a `%23` or `%3F` of the client's is part of the path, and bytes that are no text must not stop us here.
+        query = quote_from_bytes(request.query_string, QUERY_SIGNS)
+        path = quote(request.path) + (f"?{query}" if query else "")
+        got = self.stack.request(request.method, path, dict(request.headers), request.get_data())
         return Response(got.body, got.status, dict(got.headers))
 
     def _local(self, request: Request) -> Response:

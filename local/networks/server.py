@@ -7,11 +7,12 @@ import struct
 import time
 import zlib
 from collections.abc import Callable, Iterable
+from math import isfinite
 from typing import Any
 
 from werkzeug.wrappers import Request, Response
 
-from .base import FAULTS, World, answer
+from .base import FAULTS, MOST_SECONDS, World, answer
 
 PHASES = ("publish", "prepare", "read", "delete", "any")
 
@@ -70,14 +71,17 @@ def _fault(world: World, request: Request) -> Response:
         platform, kind = wanted["platform"], wanted["fault"]
         times, at = int(wanted.get("times", 1)), wanted.get("at", "publish")
         retry_after, seconds = float(wanted.get("retryAfter", 1)), float(wanted.get("seconds", 3))
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError):
         return answer(400, {"detail": 'Send {"platform", "fault", "times", "retryAfter", "seconds", "at"}.'})
-    if platform not in world.networks:
+    if times < 1 or not (isfinite(retry_after) and retry_after >= 0 and isfinite(seconds) and seconds >= 0):
+        return answer(400, {"detail": "times is at least 1, retryAfter and seconds are seconds, not negative."})
+    if not isinstance(platform, str) or platform not in world.networks:
         return answer(400, {"detail": f"There is no network {platform!r}; there are: {', '.join(world.networks)}."})
     if kind not in FAULTS or at not in PHASES:
         return answer(400, {"detail": f"fault is one of {', '.join(FAULTS)}; at is one of {', '.join(PHASES)}."})
     world.add_fault(platform, kind, times, retry_after, seconds, at)
-    return answer(201, {"platform": platform, "fault": kind, "times": times, "at": at})
+    held = {"seconds": min(seconds, MOST_SECONDS)} if kind == "slow" else {}
+    return answer(201, {"platform": platform, "fault": kind, "times": times, "at": at, **held})
 
 
 def picture(width: int = 64, height: int = 64) -> bytes:

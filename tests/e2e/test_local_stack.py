@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from datetime import datetime, timedelta
@@ -9,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import ROOT, Running, environment
+from tests.e2e.conftest import ROOT, Running, environment, free_ports
 
 ENDED = {"published", "failed", "unconfirmed", "partial"}
 
@@ -97,6 +98,61 @@ def test_the_plan_can_be_set_and_is_shown(running: Running) -> None:
 
 def test_an_oversized_body_is_refused_before_it_is_read(running: Running) -> None:
     assert running.call("POST", "/v1/posts", b'{"text": "' + b"x" * 10_000_000 + b'"}')[0] == 413
+
+
+def test_bytes_that_are_no_text_are_refused_like_any_other_bad_body(running: Running) -> None:
+    status, answer = running.call("POST", "/v1/posts", b"\xff\xfe")
+    assert (status, answer["code"]) == (400, "invalid_request")
+    assert running.call("GET", "/v1/posts?label=%FF%FE&limit=1") == (200, {"data": [], "nextCursor": None})
+
+
+def test_a_quoted_sign_in_an_id_stays_part_of_it(running: Running) -> None:
+    _, post = running.call("POST", "/v1/posts", {"text": "A draft"})
+    for sign in ("%23", "%3F"):
+        assert running.call("GET", f"/v1/posts/{post['id']}{sign}limit")[0] == 404
+
+
+def test_the_transitions_of_a_post_can_be_read_right_after_the_answer_that_made_them(running: Running) -> None:
+    _, post = running.call("POST", "/v1/posts", {"text": "A draft"})
+    for number in range(1, 4):
+        kinds = [event["type"] for event in running.call("GET", f"/v1/posts/{post['id']}/events")[1]["data"]]
+        assert kinds == ["post.draft", *["post.updated"] * (number - 1)]
+        assert running.call("PATCH", f"/v1/posts/{post['id']}", {"text": f"A draft, {number}"})[0] == 200
+
+
+@pytest.mark.parametrize("wrong", [
+    {"platform": ["x"]}, {"times": 0}, {"times": -1}, {"seconds": -5}, {"retryAfter": -1}, {"seconds": "NaN"}, {"fault": "storm"},
+])
+def test_a_fault_that_cannot_be_is_refused(running: Running, wrong: dict[str, Any]) -> None:
+    assert running.networks("POST", "/faults", {"platform": "x", "fault": "slow", **wrong})[0] == 400
+    assert running.networks("GET", "/faults")[1]["data"] == []
+
+
+def test_a_slow_fault_says_how_long_it_will_hold_a_request(running: Running) -> None:
+    assert running.networks("POST", "/faults", {"platform": "x", "fault": "slow", "seconds": 2})[1]["seconds"] == 2
+    assert running.networks("POST", "/faults", {"platform": "x", "fault": "slow", "seconds": 60})[1]["seconds"] == 10
+    running.networks("DELETE", "/faults")
+
+
+def test_a_profile_whose_token_was_refused_is_connected_again_by_an_empty_renewal(running: Running) -> None:
+    running.networks("POST", "/faults", {"platform": "telegram", "fault": "expired_token", "times": 100})
+    assert outcome(running, publish(running, "prof_telegram", "Refused"))["status"] == "failed"
+    running.networks("DELETE", "/faults")
+    assert running.call("GET", "/v1/profiles/prof_telegram/health")[1]["status"] == "disconnected"
+    assert running.call("PATCH", "/v1/profiles/prof_telegram", {"credentials": {}})[1]["status"] == "connected"
+    assert outcome(running, publish(running, "prof_telegram", "Accepted"))["status"] == "published"
+
+
+def test_a_listener_ends_quietly_with_the_stack() -> None:
+    port = free_ports()
+    how: Any = {"cwd": ROOT, "env": environment(port), "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    stack = subprocess.Popen([sys.executable, "-m", "local"], **how)
+    assert stack.stdout is not None and stack.stdout.readline()
+    listener = subprocess.Popen([sys.executable, "-u", "-m", "local.listen"], **how)
+    assert listener.stdout is not None and listener.stdout.readline().startswith("Listening")
+    stack.send_signal(signal.SIGINT)
+    assert stack.communicate(timeout=20) == ("", "") and stack.returncode == 0
+    assert listener.communicate(timeout=30) == ("The local stack has ended.\n", "") and listener.returncode == 0
 
 
 def test_a_port_that_is_taken_is_said_plainly(running: Running) -> None:

@@ -241,6 +241,11 @@ def test_a_body_of_the_wrong_shape_is_refused_and_its_member_named(dateline: Dat
         assert last in problem["detail"]
 
 
+def test_a_body_where_none_is_read_is_told_so(dateline: Dateline) -> None:
+    answer = dateline.api("POST", "/v1/posts/post_none/stop", {"now": True})
+    assert refused(answer, "invalid_request", "/now")["detail"] == "There is no member 'now'. Known here: none."
+
+
 def test_profiles_times_segments_is_bounded(dateline: Dateline) -> None:
     sent = body(text=..., thread=[{"text": str(n)} for n in range(25)], profileIds=[f"prof_{n}" for n in range(9)])
     with nothing_written(dateline):

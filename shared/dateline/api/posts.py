@@ -23,6 +23,13 @@ LONGEST_WAIT = 25.0
 POLL = 0.4
 """Seconds between looks at a post that is waited for."""
 
+NEWS_WAIT = 2.0
+"""Seconds that the events of a post which was written just now are waited for: they come by way of the table's stream …"""
+
+NEWS_POLL = 0.1
+NEWS_FRESH = 10.0
+"""… and seconds after which a missing one is not under way any more (sweep announces what the stream lost)."""
+
 VERDICT = ("status", "publishAt", "scheduledFor", "timezone", "targets", "warnings")
 """Members of a post that validate answers."""
 
@@ -136,9 +143,16 @@ def get(request: Request, post_id: str) -> Answer:
 
 
 def events(request: Request, post_id: str) -> Answer:
-    """GET /v1/posts/{id}/events."""
+    """GET /v1/posts/{id}/events: with the events of the very last write, which a client may just have made itself."""
     post = write.find(request.deps, request.actor, post_id)
     found = request.deps.events.of_post(post.partition, post.id)
+    clock = request.deps.clock
+    start = clock.now()
+    while (found[-1]["sequence"] if found else 0) < post.sequence and (
+        (start - (post.updated_at or start)).total_seconds() < NEWS_FRESH and (clock.now() - start).total_seconds() < NEWS_WAIT
+    ):
+        clock.sleep(NEWS_POLL)
+        found = request.deps.events.of_post(post.partition, post.id)
     return slice_of(request, [{k: v for k, v in e.items() if k != "position"} for e in found])
 
 

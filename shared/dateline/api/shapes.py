@@ -274,7 +274,8 @@ def _fault(error: Any, shape: type[Shape]) -> FieldError:
         member = context["member"]
         return FieldError(f"{pointer}/{member}" if member else pointer, "invalid_request", context["detail"])
     if kind == "extra_forbidden":
-        hint = f" Known here: {', '.join(_members(shape))}." if len(path) == 1 else ""
+        known = ", ".join(_members(shape)) or "none"
+        hint = f" Known here: {known}." if len(path) == 1 else ""
         detail = f"There is no member {name!r}.{hint}"
     elif kind == "missing":
         detail = f"{name} is required."
