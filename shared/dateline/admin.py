@@ -89,7 +89,7 @@ def _mint(deps: Deps, workspace_id: str, mode: str, name: str, scopes: Sequence[
 
 def create_workspace(deps: Deps, options: argparse.Namespace) -> dict[str, Any]:
     """A new tenant."""
-    from .domain.time import zone
+    from .domain.zones import zone
 
     workspace_id = new_id("wks", deps.clock.now())
     settings: dict[str, Any] = {"name": options.name}

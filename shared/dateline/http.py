@@ -151,11 +151,23 @@ def _pools(allow_loopback: bool) -> tuple[type[HTTPConnectionPool], type[HTTPSCo
         def send(self, data: Any) -> None:
             _send(self, super().send, data)
 
+    # `Connection: close` only asks the server to. What comes back is closed here: a kept connection would be cut by no watchdog,
+    # and one that the server closes in the same moment could not be told from a lost answer.
     class PlainPool(HTTPConnectionPool):
         ConnectionCls = Plain
 
+        def _put_conn(self, conn: Any) -> None:
+            if conn is not None:
+                conn.close()
+            super()._put_conn(conn)
+
     class SecurePool(HTTPSConnectionPool):
         ConnectionCls = Secure
+
+        def _put_conn(self, conn: Any) -> None:
+            if conn is not None:
+                conn.close()
+            super()._put_conn(conn)
 
     return PlainPool, SecurePool
 
@@ -187,7 +199,7 @@ class Requests:
     ) -> Answer:
         """One exchange within the deadline. Raises `NotSent` or `AnswerLost`, never with the URL in it.
 
-        Each call has a connection of its own: a kept one that the server has closed could not be told from a lost answer.
+        Each call has a connection of its own.
         """
         return self._exchange(
             method, url, MOST_ANSWER_BYTES, self._seconds,

@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dateline.domain.content import Draft, Segment
-from dateline.domain.rules import check
+from dateline.domain.rules import check, graphemes
 from dateline.platforms.bluesky import RULES
 from dateline.platforms.bluesky.records import cid_of, later, parts_of, post_record, record_keys, uri_of
-from dateline.platforms.bluesky.text import facets, graphemes, handles, utf8_bytes
+from dateline.platforms.bluesky.text import facets, handles, utf8_bytes
 
 ALICE = "did:plc:alice"
 WORDS = st.sampled_from([

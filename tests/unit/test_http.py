@@ -155,6 +155,16 @@ def test_nothing_is_repeated_and_every_exchange_has_its_own_connection(serve: Ca
     assert len(server.requests) == 3
 
 
+def test_a_connection_that_the_server_keeps_open_is_not_used_again(serve: Callable[..., Server]) -> None:
+    def keep_open(server: Server, connection: socket.socket) -> None:
+        say("200 OK")(server, connection)
+        wait(server, connection)
+
+    server = serve(keep_open, say("201 Created"))
+    out = local()
+    assert [out.request("POST", server.url).status for _ in range(2)] == [200, 201]
+
+
 def test_a_redirect_is_an_answer_and_is_not_followed(serve: Callable[..., Server]) -> None:
     for location in ("/elsewhere", "http://[broken", "http://169.254.169.254/latest/meta-data"):
         server = serve(say("307 Moved", b"", f"Location: {location}"), say("200 OK"))

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from dateline.domain.content import Draft, Media, Segment
 from dateline.domain.rules import Violation, check
-from dateline.platforms.mastodon import RULES, count
+from dateline.platforms._mastodon_text import count
+from dateline.platforms.mastodon import RULES
 from local.networks.base import World
 from local.networks.mastodon import MastodonNetwork, measure
 from tests.contract.inprocess import FakeClock

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from dateline.domain.errors import Problem
 from dateline.domain.instants import LONGEST, format_duration, parse_duration, parse_rfc3339, rfc3339, sortable
-from dateline.domain.time import Intent, reresolve, resolve, zone, zone_names
+from dateline.domain.time import Intent, reresolve, resolve
+from dateline.domain.zones import zone, zone_names
 
 quick = settings(deadline=None, max_examples=200, derandomize=True, database=None)
 

@@ -205,7 +205,7 @@ def claim(post: Post, target: Target, token: str, now: datetime, lease: float) -
     target.tries += 1
     target.attempts.append(Attempt(target.tries, now))
     _lease(target, token, now, lease)
-    target.armed = target.armed_at = target.call_ended_at = None
+    disarm(target)
     target.looks = target.absences = target.failed_looks = 0
     conclude(post, now)
 
@@ -234,10 +234,15 @@ def arm(target: Target, segment: int, now: datetime) -> None:
         attempt.armed_at = now
 
 
+def disarm(target: Target) -> None:
+    """No irreversible call is in question any more: its outcome is known, or it was not made."""
+    target.armed = target.armed_at = target.call_ended_at = None
+
+
 def published_segment(target: Target, remotes: Iterable[RemoteSegment]) -> None:
     """What became visible, segment by segment, in order. The segment is no longer armed."""
     target.remotes.extend(remotes)
-    target.armed = target.armed_at = target.call_ended_at = None
+    disarm(target)
     target.uncertain = False
 
 
@@ -260,17 +265,12 @@ def retry_later(post: Post, target: Target, at: datetime, code: str, detail: str
     """Known not to be published: try again at `at`."""
     target.error = {"code": code, "detail": detail}
     _close_attempt(target, "retry", code, detail, now)
-    target.armed = target.armed_at = target.call_ended_at = None
+    disarm(target)
     target.retries += 1
     _move(post, target, "retrying", now)
     target.claim = target.lease_until = None
     target.next_attempt_at = at
     conclude(post, now)
-
-
-def disarm(target: Target) -> None:
-    """The irreversible call is known not to have taken effect."""
-    target.armed = target.armed_at = target.call_ended_at = None
 
 
 def come_back(post: Post, target: Target, at: datetime, now: datetime) -> None:

@@ -70,7 +70,6 @@ class RemoteSegment(NamedTuple):
 MOST_ATTEMPTS_KEPT = 20
 """Attempts kept per target; the count goes on. With 25 targets they stay below a tenth of an item's 400 KB."""
 
-
 MOST_TRANSITIONS_KEPT = 500
 """Transitions kept on the trail: those before were announced long ago. A post that is edited for ever stays storable."""
 

@@ -12,6 +12,15 @@ from typing import Any, NamedTuple
 from .content import Draft, Segment
 
 
+def graphemes(text: str, settings: Mapping[str, Any] | None = None) -> int:
+    """Grapheme clusters in `text`, as Unicode's extended rules cut them: the measure of several networks."""
+    if text.isascii():
+        return len(text) - text.count("\r\n")
+    import regex
+
+    return len(regex.findall(r"\X", text))
+
+
 class Violation(NamedTuple):
     """One rule that the content breaks.
 

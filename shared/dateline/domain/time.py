@@ -1,7 +1,7 @@
 """When a post goes out: from the text and the time zone a client gave to one UTC instant, or to a refusal that helps.
 
-Everything here is pure: "now" comes in as an argument and the only file read is the zone database. It must never guess:
-a time that could mean two instants is settled by a stated rule and a warning, any other doubt is a `Problem`.
+Everything here is pure: "now" comes in as an argument, and the only file read is the zone database (`zones`). It must never
+guess: a time that could mean two instants is settled by a stated rule and a warning, any other doubt is a `Problem`.
 The rules with examples stand in docs/time.md, and a test runs every one of them.
 """
 
@@ -10,17 +10,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
-from functools import cache, lru_cache
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any, NamedTuple
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from .errors import FieldError, Problem
 from .instants import local, parse_rfc3339, rfc3339, shown
+from .zones import zone
 
 AT = "/scheduledFor"
-ZONE_AT = "/timezone"
 FOLD_AT = "/fold"
 
 FIRST_YEAR, LAST_YEAR = 1900, 9998  # below it a slip such as 0027; above it no room to convert an offset
@@ -49,10 +46,6 @@ class Warning_(NamedTuple):
 
     code: str
     detail: str
-
-    def as_dict(self) -> dict[str, str]:
-        """The JSON shape of the contract."""
-        return {"code": self.code, "detail": self.detail}
 
 
 class Intent(NamedTuple):
@@ -198,74 +191,6 @@ def check_window(
             errors.append(FieldError(AT, "beyond_platform_horizon", detail, extra))
     if errors:
         raise Problem("beyond_platform_horizon", " ".join(e.detail for e in errors), AT, errors[0].extra, errors)
-
-
-@cache
-def zone_names() -> frozenset[str]:
-    """Every zone name accepted, spelled as the IANA database spells it.
-
-    From the bundled `tzdata` package, so that a laptop and a Lambda agree; the system's list only where that is missing.
-    """
-    root = _bundle()
-    names = available_timezones() if root is None else (root / "zones").read_text("ascii").split()
-    # Placeholders, not places: "Factory" is a device nobody has set up, the other two are whatever the machine says.
-    return frozenset(names) - {"Factory", "localtime", "posixrules"}
-
-
-@cache
-def _bundle() -> Path | None:
-    spec = find_spec("tzdata")
-    root = Path(spec.origin).parent if spec and spec.origin else None
-    return root if root and (root / "zones").is_file() else None
-
-
-def zone(name: str) -> ZoneInfo:
-    """The zone of that exact name. Raises Problem unknown_timezone with up to three suggestions (`suggestions`).
-
-    A name is looked up in `zone_names()` before any file is opened: no path can be smuggled in, and capitals matter on
-    every file system alike.
-    """
-    if name not in zone_names():
-        near = _suggestions(name)
-        if re.fullmatch(r"(?:UTC|GMT|Z)?\s*[+-]?[0-9]{1,2}:?(?:[0-9]{2})?|[Zz]", name):
-            advice = "An offset is not a time zone: append it to the time, as in 2027-06-15T09:00:00+02:00."
-            near = ("UTC",) if name in ("Z", "z") else ()
-        elif near:
-            advice = f"Did you mean {' or '.join(near)}?"
-        else:
-            advice = "Use a name from the IANA database, such as America/New_York, Europe/Berlin or UTC."
-        raise Problem("unknown_timezone", f"{shown(name)} is not a time zone. {advice}", ZONE_AT, {"suggestions": list(near)})
-    return _load(name)
-
-
-@cache
-def _load(name: str) -> ZoneInfo:
-    # ZoneInfo(name) would prefer the system's database, which may be years behind the bundled one.
-    root = _bundle()
-    if root is None:
-        return ZoneInfo(name)
-    with root.joinpath("zoneinfo", *name.split("/")).open("rb") as file:
-        return ZoneInfo.from_file(file, key=name)
-
-
-@lru_cache(maxsize=256)  # a bulk upload repeats its mistake on every row, and each look costs milliseconds
-def _suggestions(name: str) -> tuple[str, ...]:
-    """Up to three zone names near to `name`: the same but for capitals, else the same city, else a similar spelling."""
-    from difflib import get_close_matches
-
-    wanted = re.sub(r"[\s-]+", "_", name[:64].strip().lower())
-    whole = {one.lower().replace("-", "_"): one for one in sorted(zone_names())}
-    if wanted in whole:
-        return (whole[wanted],)
-    # The first zone of a city in the alphabet wins, but for the old names kept for compatibility without a region.
-    cities: dict[str, str] = {}
-    for key, one in whole.items():
-        cities.setdefault(key.rpartition("/")[2], one)
-    city = wanted.rpartition("/")[2]
-    near = [cities[city]] if city in cities else []
-    near += [whole[key] for key in get_close_matches(wanted, whole, n=3, cutoff=0.7)]
-    near += [cities[key] for key in get_close_matches(city, cities, n=3, cutoff=0.8)]
-    return tuple(dict.fromkeys(near))[:3]
 
 
 def _bad(text: str, why: str) -> Problem:

@@ -249,35 +249,3 @@ class Publisher(Protocol):
     def refresh(self, account: Account, http: Http) -> NewTokens | None:
         """New tokens for old, None where tokens are not refreshable. Raises `TokenRefused` when the grant is dead."""
         ...
-
-
-def bearer(account: Account) -> dict[str, str]:
-    """The Authorization header of most networks."""
-    return {"Authorization": f"Bearer {account.credentials['accessToken']}"}
-
-
-def irreversible(call: Callable[[], Answer]) -> Answer:
-    """Make the irreversible call: a lost answer becomes `Unknown`, a request never sent `Retry`, a 5xx `Unknown`.
-
-    A gateway's 5xx says nothing about the server behind it, whatever a network's documentation promises.
-    """
-    try:
-        answer = call()
-    except NotSent as error:
-        raise Retry("network_unreachable", str(error)) from None
-    except AnswerLost as error:
-        raise Unknown("answer_lost", str(error)) from None
-    if answer.status >= 500:
-        raise Unknown("server_error", f"The network answered {answer.status} to the publishing call.")
-    return answer
-
-
-def harmless(call: Callable[[], Answer]) -> Answer:
-    """Make a repeatable call: whatever goes wrong on the way, and any 5xx, is `Retry`."""
-    try:
-        answer = call()
-    except (NotSent, AnswerLost) as error:
-        raise Retry("network_unreachable", str(error)) from None
-    if answer.status >= 500:
-        raise Retry("server_error", f"The network answered {answer.status}.")
-    return answer

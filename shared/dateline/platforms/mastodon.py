@@ -6,14 +6,13 @@ on: Mastodon stores it only after creating the status, GoToSocial ignores it. Wh
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 from ..domain.content import Draft, Media
 from ..domain.rules import MediaLimit, Rules, TextLimit, Violation
-from ._x_text import find_urls
+from ._mastodon_text import CODE_POINTS, count, plain, shown_text, warning_length
 from .base import (
     Absent,
     Account,
@@ -30,13 +29,10 @@ from .base import (
     Remote,
     Resolution,
     Retry,
-    TokenRefused,
     Undecidable,
     Unknown,
-    bearer,
-    harmless,
-    irreversible,
 )
+from .calls import bearer, harmless, irreversible, pictures, refusal, repeatable, said_by, seconds_until, uploads_of
 
 IMAGE_FORMATS = ("image/jpeg", "image/png", "image/gif", "image/webp")
 IMAGE_BYTES = 16 * 1024 * 1024
@@ -45,42 +41,11 @@ CLOCK_SKEW = timedelta(seconds=60)
 POLL_SECONDS = 3.0
 PROCESSING_SECONDS = 5.0
 PAGE_SIZE, PAGES = 40, 10
-CODE_POINTS = "codePoints"
 
 OPTION_MEMBERS: Mapping[str, str] = {
     "visibility": "visibility", "sensitive": "sensitive", "spoilerText": "spoiler_text", "language": "language",
 }
 """Our option -> parameter of `POST /api/v1/statuses`. Every segment of a thread carries them."""
-
-_MENTION = re.compile(r"(?<![=/\w])@([a-z0-9_]+(?:[a-z0-9_.-]*[a-z0-9_]+)?)@[\w.-]*\w", re.I)
-
-
-def count(text: str, settings: Mapping[str, Any]) -> int:
-    """The length of `text` as the instance counts it.
-
-    Mastodon counts grapheme clusters, each URL with a protocol as `urlLength` (23) and a remote mention as `@user` alone
-    (StatusLengthValidator, 2026). GoToSocial counts code points and spares nothing (`counting` is "codePoints").
-    """
-    if settings.get("counting") == CODE_POINTS:
-        return len(text)
-    pieces, position = [], 0
-    for span in find_urls(text):
-        if text[span.start:span.start + 4].lower() == "http" and "://" in text[span.start:span.end]:
-            pieces += [_without_servers(text[position:span.start]), "x" * int(settings.get("urlLength", 23))]
-            position = span.end
-    return _graphemes("".join([*pieces, _without_servers(text[position:])]))
-
-
-def _graphemes(text: str) -> int:
-    if text.isascii():
-        return len(text) - text.count("\r\n")
-    import regex
-
-    return len(regex.findall(r"\X", text))
-
-
-def _without_servers(text: str) -> str:
-    return _MENTION.sub(r"@\1", text)
 
 
 def _more(draft: Draft, settings: Mapping[str, Any]) -> list[Violation]:
@@ -90,7 +55,7 @@ def _more(draft: Draft, settings: Mapping[str, Any]) -> list[Violation]:
         return []
     found = []
     limit = int(settings.get("maxCharacters", 500))
-    extra = len(warning) if settings.get("counting") == CODE_POINTS else _graphemes(warning)
+    extra = warning_length(warning, settings)
     for index, segment in enumerate(draft.segments):
         alone = count(segment.text, settings)
         together = alone + extra
@@ -147,7 +112,7 @@ class MastodonPublisher:
     def needs_preparation(self, delivery: Delivery) -> bool:
         """True while a picture of a segment still to be published is not uploaded and processed."""
         uploaded = delivery.checkpoint.get("media") or {}
-        return any(not (uploaded.get(slot) or {}).get("ready") for slot, _ in _pictures(delivery))
+        return any(not (uploaded.get(slot) or {}).get("ready") for slot, _ in pictures(delivery))
 
     def start(self, delivery: Delivery) -> Mapping[str, Any]:
         """Nothing: the idempotency key follows from the delivery's own."""
@@ -156,14 +121,14 @@ class MastodonPublisher:
     def prepare(self, delivery: Delivery) -> None:
         """Upload what is not up yet, saving each id, then ask once for each whether it is processed. Never waits."""
         uploaded = dict(delivery.checkpoint.get("media") or {})
-        for slot, item in _pictures(delivery):
+        for slot, item in pictures(delivery):
             if not uploaded.get(slot):
                 uploaded[slot] = self._upload(delivery, item)
                 delivery.save(media=dict(uploaded))
-        for slot, _ in _pictures(delivery):
+        for slot, _ in pictures(delivery):
             if uploaded[slot]["ready"]:
                 continue
-            answer = self._call(delivery, "GET", f"/api/v1/media/{uploaded[slot]['id']}")
+            answer = repeatable(delivery, "GET", f"/api/v1/media/{uploaded[slot]['id']}")
             if answer.status == 206:
                 raise NotReady("media_processing", "The server is still processing a medium.", POLL_SECONDS)
             if answer.status == 404:
@@ -180,7 +145,7 @@ class MastodonPublisher:
             raise Failed("media_format", f"Mastodon takes {', '.join(IMAGE_FORMATS)} as images; this file is {mime}.")
         file = ("image." + mime.partition("/")[2], content, mime)
         form = {"description": item.alt_text} if item.alt_text else {}
-        answer = self._call(delivery, "POST", "/api/v2/media", data=form, files={"file": file})
+        answer = repeatable(delivery, "POST", "/api/v2/media", data=form, files={"file": file})
         medium = _good(answer, delivery.now()).get("id")
         if not medium:
             raise Retry("answer_unreadable", "The server took a medium and named no id for it.")
@@ -193,7 +158,7 @@ class MastodonPublisher:
         url = f"{delivery.account.server}/api/v1/statuses"
         answer = irreversible(lambda: delivery.http.request("POST", url, headers=headers, json=body))
         if 200 <= answer.status < 300:
-            status = _object(answer)
+            status = said_by(answer)
             if not status.get("id"):
                 raise Unknown("answer_unreadable", "The server said it took the post and named no id.")
             return (_remote(status),)
@@ -232,7 +197,7 @@ class MastodonPublisher:
         params: dict[str, Any] = {"limit": PAGE_SIZE, "exclude_reblogs": "true"}
         ours: Mapping[str, Any] | None = None
         for _ in range(PAGES):
-            answer = self._call(delivery, "GET", f"/api/v1/accounts/{delivery.account.account_id}/statuses", params=params)
+            answer = repeatable(delivery, "GET", f"/api/v1/accounts/{delivery.account.account_id}/statuses", params=params)
             _good(answer, delivery.now())
             page = [status for status in answer.json() or () if isinstance(status, dict)]
             recent = [status for status in page if since is None or _created(status) >= since]
@@ -253,15 +218,15 @@ class MastodonPublisher:
         content = delivery.segments[segment]
         if theirs or content.media:
             # A medium belongs to one status only, so its id says more than any words.
-            return theirs == set(_uploaded(delivery, segment))
-        if _plain(_shown_text(str(status.get("content") or ""))) == _plain(content.text):
+            return theirs == set(uploads_of(delivery, segment))
+        if plain(shown_text(str(status.get("content") or ""))) == plain(content.text):
             return True
-        answer = self._call(delivery, "GET", f"/api/v1/statuses/{status['id']}/source")
-        return answer.status == 200 and _plain(str(_object(answer).get("text") or "")) == _plain(content.text)
+        answer = repeatable(delivery, "GET", f"/api/v1/statuses/{status['id']}/source")
+        return answer.status == 200 and plain(str(said_by(answer).get("text") or "")) == plain(content.text)
 
     def delete(self, delivery: Delivery, remote_id: str) -> None:
         """`DELETE /api/v1/statuses/{id}`; a status that is gone already is no error."""
-        answer = self._call(delivery, "DELETE", f"/api/v1/statuses/{remote_id}")
+        answer = repeatable(delivery, "DELETE", f"/api/v1/statuses/{remote_id}")
         if answer.status not in (404, 410):
             _good(answer, delivery.now())
 
@@ -287,24 +252,6 @@ class MastodonPublisher:
         """None: a token lasts until it is revoked."""
         return None
 
-    def _call(self, delivery: Delivery, method: str, path: str, **parts: Any) -> Answer:
-        url = delivery.account.server + path
-        return harmless(lambda: delivery.http.request(method, url, headers=bearer(delivery.account), **parts))
-
-
-def _pictures(delivery: Delivery) -> Iterator[tuple[str, Media]]:
-    """The media of the segments still to be published, each with its place ("segment/position") in the checkpoint."""
-    for index in range(len(delivery.published), len(delivery.segments)):
-        for place, item in enumerate(delivery.segments[index].media):
-            yield f"{index}/{place}", item
-
-
-def _uploaded(delivery: Delivery, segment: int) -> list[str]:
-    """The ids of what was uploaded for `segment`, in order."""
-    known = delivery.checkpoint.get("media") or {}
-    slots = (known.get(f"{segment}/{place}") for place in range(len(delivery.segments[segment].media)))
-    return [str(slot["id"]) for slot in slots if slot]
-
 
 def _body(delivery: Delivery, segment: int) -> dict[str, Any]:
     content = delivery.segments[segment]
@@ -312,7 +259,7 @@ def _body(delivery: Delivery, segment: int) -> dict[str, Any]:
     if content.text:
         body["status"] = content.text
     if content.media:
-        media_ids = _uploaded(delivery, segment)
+        media_ids = uploads_of(delivery, segment)
         if len(media_ids) != len(content.media):
             raise Retry("media_gone", "Not every medium of this segment is uploaded; they are uploaded again.")
         body["media_ids"] = media_ids
@@ -334,26 +281,7 @@ def _remote(status: Mapping[str, Any]) -> Remote:
 
 
 def _created(status: Mapping[str, Any]) -> datetime:
-    return _time(str(status["created_at"]))
-
-
-def _time(text: str) -> datetime:
-    return datetime.fromisoformat(text.replace("Z", "+00:00"))
-
-
-def _shown_text(content: str) -> str:
-    """The words of a status' HTML. Links keep the invisible parts of their URL, so that these come back whole."""
-    from html import unescape
-
-    broken = re.sub(r"<br\s*/?>|</p>", "\n", content)
-    return unescape(re.sub(r"<[^>]*>", "", broken))
-
-
-def _plain(text: str) -> str:
-    """A text without what a server may change on the way: a mention's server, normal form, letter case, white space."""
-    import unicodedata
-
-    return " ".join(unicodedata.normalize("NFC", _without_servers(text)).casefold().split())
+    return datetime.fromisoformat(str(status["created_at"]))
 
 
 def _settings(instance: Mapping[str, Any]) -> dict[str, Any]:
@@ -375,39 +303,19 @@ def _settings(instance: Mapping[str, Any]) -> dict[str, Any]:
 def _good(answer: Answer, now: datetime | None) -> dict[str, Any]:
     """The body of a successful answer; raises what any other means."""
     if 200 <= answer.status < 300:
-        return _object(answer)
+        return said_by(answer)
     raise _refusal(answer, now)
 
 
 def _refusal(answer: Answer, now: datetime | None) -> Outcome:
     """What an answer below 500 that is no success means, the same for every call."""
-    if answer.status == 401:
-        return TokenRefused("token_refused", "The server refused the access token.")
-    if answer.status == 429:
-        return Retry("rate_limited", "The server takes no more calls for now.", _wait(answer, now))
-    return Failed("rejected", f"The server refused with {answer.status}: {_reason(answer)}")
-
-
-def _wait(answer: Answer, now: datetime | None) -> float | None:
-    """Seconds until `X-RateLimit-Reset` (ISO 8601), at least one; None when the server does not say. Without a `now` the
-    answer's own date is the clock."""
-    from email.utils import parsedate_to_datetime
-
-    try:
-        at = now or parsedate_to_datetime(answer.headers["date"])
-        return max(1.0, (_time(answer.headers["x-ratelimit-reset"]) - at).total_seconds())
-    except (KeyError, ValueError, TypeError):
-        return None
+    wait = seconds_until(answer, "x-ratelimit-reset", lambda text: datetime.fromisoformat(text).timestamp(), now)
+    return refusal("The server", answer, _reason(answer), wait)
 
 
 def _reason(answer: Answer) -> str:
     """The server's own words."""
-    return str(_object(answer).get("error") or "no reason given")[:300]
-
-
-def _object(answer: Answer) -> dict[str, Any]:
-    body = answer.json()
-    return body if isinstance(body, dict) else {}
+    return str(said_by(answer).get("error") or "no reason given")[:300]
 
 
 PUBLISHER = MastodonPublisher()

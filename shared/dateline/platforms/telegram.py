@@ -31,9 +31,8 @@ from .base import (
     TokenRefused,
     Undecidable,
     Unknown,
-    harmless,
-    irreversible,
 )
+from .calls import harmless, irreversible, said_by
 
 _HOW = "UTF-16 units of what remains after parsing: markup of the parseMode does not count, an emoji counts two or more"
 
@@ -147,7 +146,7 @@ class Telegram:
         chat = _chat_of(delivery.account, delivery.checkpoint)
         method, request = _message(delivery, chat, delivery.segments[segment])
         answer = irreversible(lambda: _call(delivery.account, delivery.http, method, **request))
-        said = _object(answer)
+        said = said_by(answer)
         if not 200 <= answer.status < 300:
             moved = _moved_to(said)
             if moved:
@@ -182,14 +181,14 @@ class Telegram:
     def verify(self, account: Account, http: Http) -> AccountInfo:
         """Is the bot's token alive, and does it reach the chat? Follows a group that became a supergroup."""
         answer = harmless(lambda: _call(account, http, "getMe", json={}))
-        if answer.status != 200 or not _object(answer).get("ok"):
+        if answer.status != 200 or not said_by(answer).get("ok"):
             raise _refusal(answer)
         chat = account.credentials.get("chatId") or _chat_of(account, {})
         answer = harmless(lambda: _call(account, http, "getChat", json={"chat_id": _chat_argument(chat)}))
-        moved = _moved_to(_object(answer))
+        moved = _moved_to(said_by(answer))
         if moved:
             answer = harmless(lambda: _call(account, http, "getChat", json={"chat_id": _chat_argument(moved)}))
-        found = _object(answer).get("result")
+        found = said_by(answer).get("result")
         if answer.status != 200 or not isinstance(found, dict) or not found.get("id"):
             raise _refusal(answer)
         username, chat_id = str(found.get("username") or ""), str(found["id"])
@@ -229,7 +228,7 @@ def _message(delivery: Delivery, chat: str, segment: Segment) -> tuple[str, dict
 def _delete(account: Account, http: Http, chat: str, message_id: str) -> None:
     body = {"chat_id": _chat_argument(chat), "message_id": int(message_id)}
     answer = harmless(lambda: _call(account, http, "deleteMessage", json=body))
-    gone = "message to delete not found" in str(_object(answer).get("description") or "")
+    gone = "message to delete not found" in str(said_by(answer).get("description") or "")
     if answer.status != 200 and not gone:
         raise _refusal(answer)
 
@@ -283,11 +282,6 @@ def _url(chat_id: str, username: str, message_id: str) -> str | None:
     return None
 
 
-def _object(answer: Answer) -> dict[str, Any]:
-    said = answer.json()
-    return said if isinstance(said, dict) else {}
-
-
 def _parameters(said: Mapping[str, Any]) -> Mapping[str, Any]:
     parameters = said.get("parameters")
     return parameters if isinstance(parameters, dict) else {}
@@ -300,7 +294,7 @@ def _moved_to(said: Mapping[str, Any]) -> str | None:
 
 def _refusal(answer: Answer) -> Outcome:
     """The outcome of an answer below 500 that is not a success."""
-    said = _object(answer)
+    said = said_by(answer)
     description = str(said.get("description") or "")[:300]
     if answer.status == 429:
         after = _parameters(said).get("retry_after")

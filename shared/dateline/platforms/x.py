@@ -7,7 +7,7 @@ account's recent posts after a lost answer. A duplicate refusal is read as "alre
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -32,10 +32,8 @@ from .base import (
     TokenRefused,
     Undecidable,
     Unknown,
-    bearer,
-    harmless,
-    irreversible,
 )
+from .calls import bearer, harmless, irreversible, pictures, refusal, repeatable, said_by, seconds_until, uploads_of
 
 IMAGE_FORMATS = ("image/jpeg", "image/png", "image/webp")
 IMAGE_BYTES = 5 * 1024 * 1024
@@ -130,7 +128,7 @@ class XPublisher:
     def needs_preparation(self, delivery: Delivery) -> bool:
         """True while a picture of a segment still to be published is not uploaded and described."""
         uploaded = delivery.checkpoint.get("media") or {}
-        return any(not _is_ready(uploaded.get(slot), bool(item.alt_text), delivery.now()) for slot, item in _pictures(delivery))
+        return any(not _is_ready(uploaded.get(slot), bool(item.alt_text), delivery.now()) for slot, item in pictures(delivery))
 
     def start(self, delivery: Delivery) -> Mapping[str, Any]:
         """Nothing: X takes no key of ours."""
@@ -139,7 +137,7 @@ class XPublisher:
     def prepare(self, delivery: Delivery) -> None:
         """Upload the pictures that are not up yet, each with its alternative text; the ids are saved one by one."""
         uploaded = dict(delivery.checkpoint.get("media") or {})
-        for slot, item in _pictures(delivery):
+        for slot, item in pictures(delivery):
             known: dict[str, Any] = uploaded.get(slot) or {}
             if not _is_ready(known, False, delivery.now()):
                 content, mime = delivery.http.fetch_media(item, IMAGE_BYTES)
@@ -149,13 +147,13 @@ class XPublisher:
                 delivery.save(media=dict(uploaded))
             if item.alt_text and not known.get("described"):
                 body = {"id": known["id"], "metadata": {"alt_text": {"text": item.alt_text}}}
-                _good(self._call(delivery, "POST", "/2/media/metadata", json=body), delivery.now())
+                _good(repeatable(delivery, "POST", "/2/media/metadata", json=body), delivery.now())
                 uploaded[slot] = {**known, "described": True}
                 delivery.save(media=dict(uploaded))
 
     def _upload(self, delivery: Delivery, content: bytes, mime: str) -> dict[str, Any]:
         file = ("image." + mime.partition("/")[2], content, mime)
-        answer = self._call(delivery, "POST", "/2/media/upload", data={"media_category": "tweet_image"}, files={"media": file})
+        answer = repeatable(delivery, "POST", "/2/media/upload", data={"media_category": "tweet_image"}, files={"media": file})
         data = _good(answer, delivery.now()).get("data") or {}
         if not data.get("id"):
             raise Retry("answer_unreadable", "X took an image and named no id for it.")
@@ -168,7 +166,7 @@ class XPublisher:
         url = f"{delivery.account.server}/2/tweets"
         answer = irreversible(lambda: delivery.http.request("POST", url, headers=bearer(delivery.account), json=body))
         if answer.status in (200, 201):
-            published = (_object(answer).get("data") or {}).get("id")
+            published = (said_by(answer).get("data") or {}).get("id")
             if not published:
                 raise Unknown("answer_unreadable", "X said it took the post and named no id.")
             return (_remote(str(published)),)
@@ -211,7 +209,7 @@ class XPublisher:
         found: list[str] = []
         for _ in range(PAGES):
             path = f"/2/users/{delivery.account.account_id}/tweets"
-            page = _good(self._call(delivery, "GET", path, params=params), delivery.now())
+            page = _good(repeatable(delivery, "GET", path, params=params), delivery.now())
             found += [
                 str(post["id"]) for post in page.get("data") or ()
                 if str(post["id"]) not in others and _is_since(post, since) and _is_segment(post, delivery, segment)
@@ -225,7 +223,7 @@ class XPublisher:
 
     def delete(self, delivery: Delivery, remote_id: str) -> None:
         """`DELETE /2/tweets/{id}`; a post that is gone already is no error."""
-        answer = self._call(delivery, "DELETE", f"/2/tweets/{remote_id}")
+        answer = repeatable(delivery, "DELETE", f"/2/tweets/{remote_id}")
         if answer.status != 404:
             _good(answer, delivery.now())
 
@@ -253,7 +251,7 @@ class XPublisher:
         else:
             form["client_id"] = client
         answer = harmless(lambda: http.request("POST", f"{account.server}/2/oauth2/token", headers=headers, data=form))
-        body = _object(answer)
+        body = said_by(answer)
         if answer.status == 200 and body.get("access_token"):
             tokens = {"accessToken": str(body["access_token"])}
             if body.get("refresh_token"):
@@ -263,29 +261,11 @@ class XPublisher:
             raise TokenRefused("grant_refused", f"X no longer takes the refresh token ({body.get('error') or answer.status}).")
         raise Retry("refresh_failed", f"X answered {answer.status} to the refresh.", _wait(answer, None))
 
-    def _call(self, delivery: Delivery, method: str, path: str, **parts: Any) -> Answer:
-        url = delivery.account.server + path
-        return harmless(lambda: delivery.http.request(method, url, headers=bearer(delivery.account), **parts))
-
-
-def _pictures(delivery: Delivery) -> Iterator[tuple[str, Any]]:
-    """The media of the segments still to be published, each with its place ("segment/position") in the checkpoint."""
-    for index in range(len(delivery.published), len(delivery.segments)):
-        for place, item in enumerate(delivery.segments[index].media):
-            yield f"{index}/{place}", item
-
 
 def _is_ready(known: Mapping[str, Any] | None, described: bool, now: datetime) -> bool:
     if not known or datetime.fromisoformat(known["until"]) - MEDIA_MARGIN <= now:
         return False
     return not described or bool(known.get("described"))
-
-
-def _uploaded(delivery: Delivery, segment: int, part: str) -> list[str]:
-    """The ids (or media keys) of what was uploaded for `segment`, in order."""
-    known = delivery.checkpoint.get("media") or {}
-    slots = (known.get(f"{segment}/{place}") or {} for place in range(len(delivery.segments[segment].media)))
-    return [slot[part] for slot in slots if slot.get(part)]
 
 
 def _body(delivery: Delivery, segment: int) -> dict[str, Any]:
@@ -294,7 +274,7 @@ def _body(delivery: Delivery, segment: int) -> dict[str, Any]:
     if content.text:
         body["text"] = content.text
     if content.media:
-        media_ids = _uploaded(delivery, segment, "id")
+        media_ids = uploads_of(delivery, segment)
         if len(media_ids) != len(content.media):
             raise Retry("media_gone", "Not every image of this segment is uploaded; they are uploaded again.")
         body["media"] = {"media_ids": media_ids}
@@ -312,7 +292,7 @@ def _remote(post_id: str) -> Remote:
 
 def _is_since(post: Mapping[str, Any], since: datetime) -> bool:
     created = post.get("created_at")
-    return created is None or datetime.fromisoformat(str(created).replace("Z", "+00:00")) >= since.replace(microsecond=0)
+    return created is None or datetime.fromisoformat(str(created)) >= since.replace(microsecond=0)
 
 
 def _is_segment(post: Mapping[str, Any], delivery: Delivery, segment: int) -> bool:
@@ -322,7 +302,7 @@ def _is_segment(post: Mapping[str, Any], delivery: Delivery, segment: int) -> bo
     if parent != (delivery.published[segment - 1].id if segment > 0 else None):
         return False
     theirs = (post.get("attachments") or {}).get("media_keys")
-    ours = _uploaded(delivery, segment, "key")
+    ours = uploads_of(delivery, segment, "key")
     if theirs and ours and len(ours) == len(delivery.segments[segment].media):
         return set(theirs) == set(ours)
     if bool(theirs) != bool(delivery.segments[segment].media) and "attachments" in post:
@@ -365,44 +345,27 @@ def _plain(text: str) -> str:
 def _good(answer: Answer, now: datetime | None) -> dict[str, Any]:
     """The body of a successful answer; raises what any other means."""
     if 200 <= answer.status < 300:
-        return _object(answer)
+        return said_by(answer)
     raise _refusal(answer, now)
 
 
 def _refusal(answer: Answer, now: datetime | None) -> Outcome:
     """What an answer below 500 that is no success means, the same for every call."""
-    if answer.status == 401:
-        return TokenRefused("token_refused", "X refused the access token.")
-    if answer.status == 429:
-        return Retry("rate_limited", "X takes no more calls of this kind for now.", _wait(answer, now))
-    return Failed("rejected", f"X refused with {answer.status}: {_reason(answer)}")
+    return refusal("X", answer, _reason(answer), _wait(answer, now))
 
 
 def _wait(answer: Answer, now: datetime | None) -> float | None:
-    """Seconds until `x-rate-limit-reset` (unix seconds), at least one; None when X does not say. Without a `now` the
-    answer's own date is the clock."""
-    from email.utils import parsedate_to_datetime
-
-    try:
-        at = now or parsedate_to_datetime(answer.headers["date"])
-        return max(1.0, float(answer.headers["x-rate-limit-reset"]) - at.timestamp())
-    except (KeyError, ValueError):
-        return None
+    return seconds_until(answer, "x-rate-limit-reset", float, now)
 
 
 def _reason(answer: Answer) -> str:
     """X's own words: `detail` of a problem, the messages of `errors`, or the title."""
-    body = _object(answer)
+    body = said_by(answer)
     listed = body.get("errors")
     errors = [error for error in listed if isinstance(error, Mapping)] if isinstance(listed, list) else []
     messages = [str(error.get("message") or error.get("detail") or "") for error in errors]
     words = [str(body.get("detail") or ""), *messages]
     return " ".join(word for word in words if word)[:300] or str(body.get("title") or "no reason given")
-
-
-def _object(answer: Answer) -> dict[str, Any]:
-    body = answer.json()
-    return body if isinstance(body, dict) else {}
 
 
 PUBLISHER = XPublisher()

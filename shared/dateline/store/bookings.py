@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pynamodb.exceptions import PynamoDBException
-
 from ..domain.post import Post
 from .posts import Booking, slot_of
-from .tables import BookingRow, StoreUnavailable, code_of
+from .tables import BookingRow, answered
 
 
 def bookings_of(post: Post) -> list[Booking]:
@@ -28,20 +26,16 @@ def changed(before: Iterable[Booking], post: Post) -> list[Booking]:
 class Bookings:
     """The bookings table, for reading."""
 
+    @answered
     def around(self, profile_id: str, since: str, until: str) -> list[str]:
         """Ids of posts booked on a profile between two sortable times."""
-        try:
-            rows = BookingRow.query(profile_id, BookingRow.slot.between(since, until + "~"), limit=200)
-            return [row.post_id for row in rows if row.state == "pending"]
-        except PynamoDBException as error:
-            raise StoreUnavailable(str(code_of(error))) from error
+        rows = BookingRow.query(profile_id, BookingRow.slot.between(since, until + "~"), limit=200)
+        return [row.post_id for row in rows if row.state == "pending"]
 
+    @answered
     def pending(self, profile_id: str, limit: int = 1000) -> list[str]:
         """Ids of posts that hold a booking which was not released, newest time first; they may have been published since."""
-        try:
-            rows = BookingRow.query(profile_id, scan_index_forward=False, limit=limit)
-            return [row.post_id for row in rows if row.state in ("pending", "draft")]
-        except PynamoDBException as error:
-            raise StoreUnavailable(str(code_of(error))) from error
+        rows = BookingRow.query(profile_id, scan_index_forward=False, limit=limit)
+        return [row.post_id for row in rows if row.state in ("pending", "draft")]
 
 

@@ -17,7 +17,7 @@ from pynamodb.connection import Connection
 from pynamodb.exceptions import PynamoDBException
 from pynamodb.transactions import TransactWrite
 
-from .tables import Conflict, EventRow, StoreUnavailable, code_of
+from .tables import Conflict, EventRow, answered
 
 KEPT = 30 * 24 * 3600
 """Events are kept for 30 days, in seconds (design, section 7)."""
@@ -58,13 +58,11 @@ class Events:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
+    @answered
     def state(self, feed: str, post_ids: Sequence[str]) -> tuple[int, dict[str, Cursor]]:
         """The last position of `feed` and the cursors of the posts (at most 99), in one consistent read."""
-        try:
-            keys = [(f"head#{feed}", "head"), *((f"post#{post_id}", "cursor") for post_id in post_ids)]
-            rows = {row.pk: row for row in EventRow.batch_get(keys, consistent_read=True)}
-        except PynamoDBException as error:
-            raise StoreUnavailable(str(code_of(error))) from error
+        keys = [(f"head#{feed}", "head"), *((f"post#{post_id}", "cursor") for post_id in post_ids)]
+        rows = {row.pk: row for row in EventRow.batch_get(keys, consistent_read=True)}
         head = rows.get(keys[0][0])
         cursors = {}
         for post_id in post_ids:
@@ -72,6 +70,7 @@ class Events:
             cursors[post_id] = Cursor(int(row.number or 0), tuple(row.positions or ())) if row else Cursor()
         return int(head.number) if head and head.number is not None else 0, cursors
 
+    @answered
     def append(self, feed: str, head: int, news: Sequence[News], events: Sequence[Mapping[str, Any]], now: float) -> None:
         """Store `events` (all those of `news`, in the feed's order) at the positions after `head`, all or none.
 
@@ -100,24 +99,20 @@ class Events:
             codes = {r.code for r in getattr(error, "cancellation_reasons", ()) if r}
             if codes & {"ConditionalCheckFailed", "TransactionConflict"}:
                 raise Conflict from error
-            raise StoreUnavailable(str(code_of(error))) from error
+            raise
 
+    @answered
     def of_post(self, feed: str, post_id: str) -> list[dict[str, Any]]:
         """A post's events in order of their sequence, as far as they are kept."""
         _, cursors = self.state(feed, [post_id])
         keys = [(f"feed#{feed}", _key(row)) for row in dict.fromkeys(cursors[post_id].rows)]
-        try:
-            rows = EventRow.batch_get(keys, consistent_read=True) if keys else []
-            events = [event for row in rows for event in _open(row) if event["id"].startswith(f"{post_id}#")]
-        except PynamoDBException as error:
-            raise StoreUnavailable(str(code_of(error))) from error
+        rows = EventRow.batch_get(keys, consistent_read=True) if keys else []
+        events = [event for row in rows for event in _open(row) if event["id"].startswith(f"{post_id}#")]
         return sorted(events, key=lambda event: event["sequence"])
 
+    @answered
     def feed(self, feed: str, after: int, limit: int) -> list[dict[str, Any]]:
         """At most `limit` events of a workspace after a position, in order (a consistent read)."""
-        try:
-            rows = EventRow.query(f"feed#{feed}", EventRow.sk > _key(after), limit=limit, consistent_read=True)
-            events = [event for row in rows for event in _open(row) if event["position"] > after]
-        except PynamoDBException as error:
-            raise StoreUnavailable(str(code_of(error))) from error
+        rows = EventRow.query(f"feed#{feed}", EventRow.sk > _key(after), limit=limit, consistent_read=True)
+        events = [event for row in rows for event in _open(row) if event["position"] > after]
         return events[:limit]

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from pynamodb.exceptions import PynamoDBException
 
-from .tables import Conflict, IdempotencyRow, StoreUnavailable, code_of, failed_condition
+from .tables import Conflict, IdempotencyRow, answered, failed_condition
 
 
 class Kept(NamedTuple):
@@ -34,18 +34,18 @@ def fingerprint(method: str, path: str, body: Any) -> str:
 class Idempotency:
     """The idempotency table."""
 
+    @answered
     def get(self, pk: str, now: float) -> Kept | None:
         """What is kept for the key, None if nothing is or it has expired."""
         try:
             row = IdempotencyRow.get(pk, consistent_read=True)
         except IdempotencyRow.DoesNotExist:
             return None
-        except PynamoDBException as error:
-            raise StoreUnavailable(str(code_of(error))) from error
         if row.expires_at < now:
             return None
         return Kept(row.fingerprint, row.state, row.post_id, row.answer)
 
+    @answered
     def begin(self, pk: str, fingerprint: str, now: float, running: float, expires: float) -> None:
         """Take the key for a request that is not one transaction. Raises `Conflict` if it is taken.
 
@@ -61,21 +61,17 @@ class Idempotency:
         except PynamoDBException as error:
             if failed_condition(error):
                 raise Conflict from error
-            raise StoreUnavailable(str(code_of(error))) from error
+            raise
 
+    @answered
     def finish(self, pk: str, status: int, body: Any) -> None:
         """Keep the answer of the request that took the key."""
-        try:
-            IdempotencyRow(pk).update(
-                actions=[IdempotencyRow.state.set("done"), IdempotencyRow.answer.set([status, body])],
-                condition=IdempotencyRow.pk.exists(),
-            )
-        except PynamoDBException as error:
-            raise StoreUnavailable(str(code_of(error))) from error
+        IdempotencyRow(pk).update(
+            actions=[IdempotencyRow.state.set("done"), IdempotencyRow.answer.set([status, body])],
+            condition=IdempotencyRow.pk.exists(),
+        )
 
+    @answered
     def release(self, pk: str) -> None:
         """Let go of a key whose request was refused: nothing was done, so it may be corrected and sent again."""
-        try:
-            IdempotencyRow(pk).delete()
-        except PynamoDBException as error:
-            raise StoreUnavailable(str(code_of(error))) from error
+        IdempotencyRow(pk).delete()

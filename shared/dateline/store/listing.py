@@ -13,13 +13,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from pynamodb.exceptions import PynamoDBException
-
 from ..domain.errors import Problem
 from ..domain.instants import sortable
 from ..domain.post import Post
 from .posts import Posts, from_row
-from .tables import PostRow, StoreUnavailable, code_of
+from .tables import PostRow, answered
 
 MOST_QUERIES = 5
 """Queries a page may cost."""
@@ -65,15 +63,13 @@ def decode_cursor(cursor: str) -> tuple[str, str]:
     return post_id, sort_at
 
 
+@answered
 def page(posts: Posts, partition: str, wanted: Filter, limit: int, cursor: str | None) -> Page:
     """One page of at most `limit` posts of `partition` in order of time. Raises `Problem` for a bad cursor."""
     after = decode_cursor(cursor) if cursor else None
-    try:
-        if len(wanted.statuses) == 1 and not (wanted.platform or wanted.profile_id or wanted.label):
-            return _by_status(posts, partition, wanted, limit, after)
-        return _by_time(partition, wanted, limit, after)
-    except PynamoDBException as error:
-        raise StoreUnavailable(str(code_of(error))) from error
+    if len(wanted.statuses) == 1 and not (wanted.platform or wanted.profile_id or wanted.label):
+        return _by_status(posts, partition, wanted, limit, after)
+    return _by_time(partition, wanted, limit, after)
 
 
 def _range(index: Any, wanted: Filter) -> Any:

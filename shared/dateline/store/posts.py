@@ -20,7 +20,7 @@ from ..domain.ids import new_token
 from ..domain.instants import sortable
 from ..domain.post import Post, Transition, body_of, post_from
 from .packing import pack, unpack
-from .tables import BookingRow, Conflict, IdempotencyRow, PostRow, StoreUnavailable, code_of, failed_condition
+from .tables import BookingRow, Conflict, IdempotencyRow, PostRow, answered, code_of, failed_condition
 
 DUE_SHARDS = 4
 """Partitions of the due index: 4,000 writes a second before it is the bottleneck, four queries a minute when idle."""
@@ -107,24 +107,22 @@ class Posts:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
+    @answered
     def get(self, post_id: str) -> Post | None:
         """The post as it is now (a consistent read), None if there is none. Raises `StoreUnavailable`."""
         try:
             return from_row(PostRow.get(post_id, consistent_read=True))
         except PostRow.DoesNotExist:
             return None
-        except PynamoDBException as error:
-            raise StoreUnavailable(str(code_of(error))) from error
 
+    @answered
     def get_many(self, post_ids: Sequence[str], *, consistent: bool = False) -> list[Post]:
         """Those of the posts that exist, in the order asked for (eventually consistent like the indexes, unless asked)."""
-        try:
-            rows = PostRow.batch_get(list(dict.fromkeys(post_ids)), consistent_read=consistent) if post_ids else []
-            found = {row.id: from_row(row) for row in rows}
-        except PynamoDBException as error:
-            raise StoreUnavailable(str(code_of(error))) from error
+        rows = PostRow.batch_get(list(dict.fromkeys(post_ids)), consistent_read=consistent) if post_ids else []
+        found = {row.id: from_row(row) for row in rows}
         return [found[post_id] for post_id in post_ids if post_id in found]
 
+    @answered
     def save(self, post: Post, *, bookings: Iterable[Booking] = (), once: Claimed | None = None) -> None:
         """Write `post` on condition that it is still the version that was read (a new post: that there is none).
 
@@ -148,30 +146,17 @@ class Posts:
                 post.since = post.sequence
                 return
             post.version = expected
-            self._refused(error, once, sum(booking.state is None for booking in changes))
+            _tell_apart(error, once, sum(booking.state is None for booking in changes))
+            raise
 
+    @answered
     def _written(self, post: Post) -> bool:
         """Read back a write that was refused or got no answer: was it ours after all?"""
         try:
             row = PostRow.get(post.id, consistent_read=True)
         except PostRow.DoesNotExist:
             return False
-        except PynamoDBException as error:
-            raise StoreUnavailable(str(code_of(error))) from error
         return bool(row.write == post.write)
-
-    @staticmethod
-    def _refused(error: PynamoDBException, once: Claimed | None, deletes: int) -> None:
-        if failed_condition(error):
-            raise Conflict from error
-        if code_of(error) == "TransactionCanceledException":
-            # pynamodb sends deletes before puts, each in the order they were added: the post, then the idempotency row.
-            reasons = [r.code if r else None for r in getattr(error, "cancellation_reasons", ())][deletes:]
-            if once is not None and len(reasons) > 1 and reasons[1] == "ConditionalCheckFailed":
-                raise Replayed from error
-            if (reasons and reasons[0] == "ConditionalCheckFailed") or "TransactionConflict" in reasons:
-                raise Conflict from error
-        raise StoreUnavailable(str(code_of(error))) from error
 
     def change(self, post: Post, move: Callable[[Post], object]) -> Post:
         """Apply `move` to the post and write it; if somebody wrote in between, read again and apply it to what is there.
@@ -190,6 +175,7 @@ class Posts:
                 post = fresh
         raise Conflict
 
+    @answered
     def mark_queued(self, post_id: str, partition: str, now: datetime, due_at: datetime) -> Post | None:
         """The time has come: `scheduled` -> `queued` in one call without a read before it.
 
@@ -211,29 +197,38 @@ class Posts:
         except PynamoDBException as error:
             if failed_condition(error):
                 return None
-            raise StoreUnavailable(str(code_of(error))) from error
+            raise
         return from_row(row)
 
+    @answered
     def due(self, now: datetime, limit: int = 100) -> list[str]:
         """Ids of posts whose deadline has passed, oldest first within each shard, at most `limit` a shard."""
-        try:
-            return [
-                row.id for shard in range(DUE_SHARDS)
-                for row in PostRow.due.query(str(shard), PostRow.due_at <= sortable(now), limit=limit)
-            ]
-        except PynamoDBException as error:
-            raise StoreUnavailable(str(code_of(error))) from error
+        return [
+            row.id for shard in range(DUE_SHARDS)
+            for row in PostRow.due.query(str(shard), PostRow.due_at <= sortable(now), limit=limit)
+        ]
 
+    @answered
     def oldest_due(self, now: datetime) -> datetime | None:
         """The earliest deadline that has passed, None if none has."""
-        try:
-            passed = [
-                row.due_at for shard in range(DUE_SHARDS)
-                for row in PostRow.due.query(str(shard), PostRow.due_at <= sortable(now), limit=1) if row.due_at
-            ]
-        except PynamoDBException as error:
-            raise StoreUnavailable(str(code_of(error))) from error
+        passed = [
+            row.due_at for shard in range(DUE_SHARDS)
+            for row in PostRow.due.query(str(shard), PostRow.due_at <= sortable(now), limit=1) if row.due_at
+        ]
         return _moment(min(passed)) if passed else None
+
+
+def _tell_apart(error: PynamoDBException, once: Claimed | None, deletes: int) -> None:
+    """Raise `Conflict` or `Replayed` if that is what a refusal means. `deletes` are the bookings the transaction removes."""
+    if failed_condition(error):
+        raise Conflict from error
+    if code_of(error) == "TransactionCanceledException":
+        # pynamodb sends deletes before puts, each in the order they were added: the post, then the idempotency row.
+        reasons = [r.code if r else None for r in getattr(error, "cancellation_reasons", ())][deletes:]
+        if once is not None and len(reasons) > 1 and reasons[1] == "ConditionalCheckFailed":
+            raise Replayed from error
+        if (reasons and reasons[0] == "ConditionalCheckFailed") or "TransactionConflict" in reasons:
+            raise Conflict from error
 
 
 def _moment(text: str) -> datetime:

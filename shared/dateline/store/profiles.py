@@ -11,7 +11,7 @@ from pynamodb.exceptions import PynamoDBException
 
 from ..domain.ids import new_token
 from ..domain.post import partition
-from .tables import Conflict, ProfileRow, StoreUnavailable, code_of, failed_condition
+from .tables import Conflict, ProfileRow, answered, failed_condition
 
 
 @dataclass(slots=True)
@@ -59,32 +59,28 @@ def _from_row(row: ProfileRow) -> Profile:
 class Profiles:
     """The profiles table."""
 
+    @answered
     def get(self, profile_id: str) -> Profile | None:
         """The profile as it is now, None if there is none. Raises `StoreUnavailable`."""
         try:
             return _from_row(ProfileRow.get(profile_id, consistent_read=True))
         except ProfileRow.DoesNotExist:
             return None
-        except PynamoDBException as error:
-            raise StoreUnavailable(str(code_of(error))) from error
 
+    @answered
     def get_many(self, profile_ids: Iterable[str]) -> dict[str, Profile]:
         """Those of the profiles that exist, by id: one call for up to 100."""
-        try:
-            return {row.id: _from_row(row) for row in ProfileRow.batch_get(list(profile_ids), consistent_read=True)}
-        except PynamoDBException as error:
-            raise StoreUnavailable(str(code_of(error))) from error
+        return {row.id: _from_row(row) for row in ProfileRow.batch_get(list(profile_ids), consistent_read=True)}
 
+    @answered
     def list(self, ws: str, limit: int, after: str | None = None) -> tuple[list[Profile], str | None]:
         """Profiles of one side of a workspace in order of their ids, and where to go on."""
         start: Any = {"ws": {"S": ws}, "id": {"S": after}} if after else None
-        try:
-            result = ProfileRow.by_workspace.query(ws, limit=limit, page_size=limit, last_evaluated_key=start)
-            found = [_from_row(row) for row in result]
-        except PynamoDBException as error:
-            raise StoreUnavailable(str(code_of(error))) from error
+        result = ProfileRow.by_workspace.query(ws, limit=limit, page_size=limit, last_evaluated_key=start)
+        found = [_from_row(row) for row in result]
         return found, found[-1].id if found and result.last_evaluated_key else None
 
+    @answered
     def save(self, profile: Profile) -> None:
         """Write the profile on condition that nobody wrote since it was read. Raises `Conflict`, `StoreUnavailable`."""
         expected, profile.version = profile.version, profile.version + 1
@@ -101,15 +97,14 @@ class Profiles:
             profile.version = expected
             if failed_condition(error):
                 raise Conflict from error
-            raise StoreUnavailable(str(code_of(error))) from error
+            raise
 
+    @answered
     def delete(self, profile_id: str) -> None:
         """Remove the profile and its credentials. Removing what is gone is no error."""
-        try:
-            ProfileRow(profile_id).delete()
-        except PynamoDBException as error:
-            raise StoreUnavailable(str(code_of(error))) from error
+        ProfileRow(profile_id).delete()
 
+    @answered
     def lock(self, profile: Profile, now: datetime, seconds: float) -> str | None:
         """Take the right to refresh this profile's tokens: a token to unlock with, None if another worker has it. Saving
         the profile ends the lock too.
@@ -126,7 +121,7 @@ class Profiles:
         except PynamoDBException as error:
             if failed_condition(error):
                 return None
-            raise StoreUnavailable(str(code_of(error))) from error
+            raise
         return token
 
     def unlock(self, profile_id: str, token: str) -> None:

@@ -6,8 +6,9 @@ they sort; every other time is seconds since 1970. Template.yaml creates these t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from pynamodb.attributes import (
     BinaryAttribute,
@@ -24,6 +25,9 @@ from pynamodb.models import Model
 
 if TYPE_CHECKING:
     import botocore.session
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class ByTime(GlobalSecondaryIndex["PostRow"]):
@@ -162,8 +166,8 @@ class WorkspaceRow(Model):
 
 
 class EventRow(Model):
-    """Three kinds of row: `feed#<workspace>`/<position> (an event), `head#<workspace>`/`head` (the last position),
-    `post#<id>`/`cursor` (how far a post is announced, and at which positions)."""
+    """Three kinds of row: `feed#<workspace>`/<position> (events stored together, under the last one's position),
+    `head#<workspace>`/`head` (the last position), `post#<id>`/`cursor` (how far a post is announced, and in which rows)."""
 
     class Meta:
         table_name = ""
@@ -239,3 +243,16 @@ def code_of(error: PynamoDBException) -> str | None:
 def failed_condition(error: PynamoDBException) -> bool:
     """True when a single write was refused by its own condition."""
     return code_of(error) == "ConditionalCheckFailedException"
+
+
+def answered(call: Callable[P, R]) -> Callable[P, R]:
+    """For everything that speaks to DynamoDB: an error of its that `call` does not tell apart leaves as `StoreUnavailable`."""
+
+    @wraps(call)
+    def asked(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return call(*args, **kwargs)
+        except PynamoDBException as error:
+            raise StoreUnavailable(str(code_of(error))) from error
+
+    return asked

@@ -6,10 +6,9 @@ import hashlib
 from typing import Any, NamedTuple
 
 from pynamodb.connection import Connection
-from pynamodb.exceptions import PynamoDBException
 from pynamodb.transactions import TransactWrite
 
-from .tables import StoreUnavailable, WorkspaceRow, code_of
+from .tables import WorkspaceRow, answered
 
 
 class ApiKey(NamedTuple):
@@ -47,44 +46,37 @@ class Workspaces:
         body = self._get(f"ws#{workspace_id}", f"key#{key_id}")
         return None if body is None else _key(body)
 
+    @answered
     def keys(self, workspace_id: str) -> list[ApiKey]:
         """All keys of a workspace, revoked ones too, oldest first."""
-        try:
-            rows = WorkspaceRow.query(f"ws#{workspace_id}", WorkspaceRow.sk.startswith("key#"), consistent_read=True)
-            return [_key(row.body) for row in rows]
-        except PynamoDBException as error:
-            raise StoreUnavailable(str(code_of(error))) from error
+        rows = WorkspaceRow.query(f"ws#{workspace_id}", WorkspaceRow.sk.startswith("key#"), consistent_read=True)
+        return [_key(row.body) for row in rows]
 
+    @answered
     def save_key(self, key: ApiKey) -> None:
         """Write a key where it is looked up and where it is listed, both or neither."""
         body = key._asdict()
-        try:
-            with TransactWrite(connection=self._connection) as transaction:
-                transaction.save(WorkspaceRow(f"key#{key.hash}", "key", body=body))
-                transaction.save(WorkspaceRow(f"ws#{key.workspace_id}", f"key#{key.id}", body=body))
-        except PynamoDBException as error:
-            raise StoreUnavailable(str(code_of(error))) from error
+        with TransactWrite(connection=self._connection) as transaction:
+            transaction.save(WorkspaceRow(f"key#{key.hash}", "key", body=body))
+            transaction.save(WorkspaceRow(f"ws#{key.workspace_id}", f"key#{key.id}", body=body))
 
     def settings(self, workspace_id: str) -> dict[str, Any]:
         """A workspace's settings, `{}` if none were ever written."""
         return self._get(f"ws#{workspace_id}", "settings") or {}
 
+    @answered
     def save_settings(self, workspace_id: str, settings: dict[str, Any]) -> None:
         """Replace a workspace's settings."""
-        try:
-            WorkspaceRow(f"ws#{workspace_id}", "settings", body=settings).save()
-        except PynamoDBException as error:
-            raise StoreUnavailable(str(code_of(error))) from error
+        WorkspaceRow(f"ws#{workspace_id}", "settings", body=settings).save()
 
     @staticmethod
+    @answered
     def _get(pk: str, sk: str) -> dict[str, Any] | None:
         try:
             body: dict[str, Any] = WorkspaceRow.get(pk, sk, consistent_read=True).body
             return body
         except WorkspaceRow.DoesNotExist:
             return None
-        except PynamoDBException as error:
-            raise StoreUnavailable(str(code_of(error))) from error
 
 
 def _key(body: dict[str, Any]) -> ApiKey:

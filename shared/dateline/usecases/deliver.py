@@ -17,15 +17,16 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..aws.queue import Message
-from ..domain import lifecycle
+from ..domain import lifecycle, retry
 from ..domain.ids import new_token
 from ..domain.post import Post, RemoteSegment, Target
 from ..platforms import registry
 from ..platforms.base import Account, Delivery, NotReady, Outcome, Publisher, Remote
 from ..store.profiles import Profile
 from ..store.tables import Conflict, StoreUnavailable
-from . import dispatch, outcomes, tokens
-from .outcomes import RESERVE, ROLLBACK, ClaimLost
+from . import dispatch, outcomes, record, tokens
+from .outcomes import RESERVE, ROLLBACK
+from .record import ClaimLost
 
 if TYPE_CHECKING:
     from ..wiring import Deps
@@ -67,7 +68,7 @@ def deliver(deps: Deps, message: Message, time_left: Callable[[], float]) -> str
     whatever a publisher did not foresee: the message then comes back, and the lease protects the target meanwhile.
     """
     if message.outcome is not None:
-        return outcomes.save_message(deps, message)
+        return record.save_message(deps, message)
     post = deps.posts.get(message.post_id)
     if post is None:
         return "gone"
@@ -78,7 +79,7 @@ def deliver(deps: Deps, message: Message, time_left: Callable[[], float]) -> str
         if until is not None:
             wait = (until - deps.clock.now()).total_seconds()
             if wait > SHORT_WAIT:
-                if wait <= 900:
+                if wait <= retry.LONGEST_MESSAGE_DELAY:
                     deps.queue.send([message], wait)
                 return "too early"
             deps.clock.sleep(max(wait, 0.0))
@@ -136,7 +137,7 @@ class Work:
             delivery = self._delivery(credentials)
             self._claim(delivery)
             try:
-                return self._work(delivery)
+                return self.go_on(delivery)
             except Outcome as outcome:
                 return outcomes.settle(self, outcome, delivery)
         except ClaimLost:
@@ -233,7 +234,8 @@ class Work:
         if self.time_left() < RESERVE:
             raise NotReady("goes_on", "The delivery goes on in another invocation.", 0.0)
 
-    def _work(self, delivery: Delivery) -> str:
+    def go_on(self, delivery: Delivery) -> str:
+        """From where the target stands, with the claim in hand. Says in a word how far it got; raises what stopped it."""
         if self.step == "resolve":
             found = outcomes.look(self, delivery)
             if found is None:
@@ -269,13 +271,13 @@ class Work:
         first = len(self.target.remotes)
         try:
             self.post = self.deps.posts.change(
-                self.post, lambda post: outcomes.record(
+                self.post, lambda post: record.published(
                     post, self.message.profile_id, first, saved, len(delivery.segments), self.deps.clock.now(),
                     arm_next=self.time_left() >= RESERVE, token=self.token,
                 ),
             )
         except (StoreUnavailable, Conflict):
-            outcomes.send_outcome(self.deps, self.message, first, saved, len(delivery.segments))
+            record.send_outcome(self.deps, self.message, first, saved, len(delivery.segments))
             raise
         self._refresh_view(delivery)
 

@@ -1,4 +1,4 @@
-"""What follows from how a delivery went: the end, another try, another look. Tokens stand in `tokens`.
+"""What follows from how a delivery went: the end, another try, another look. Tokens stand in `tokens`, remote ids in `record`.
 
 One rule stands above all others here: a target whose irreversible call had no clear answer is looked up, and tried again only
 when it is known that it was not published.
@@ -6,15 +6,12 @@ when it is known that it was not published.
 
 from __future__ import annotations
 
-import json
-import logging
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ..aws.queue import Message, QueueUnavailable
 from ..domain import lifecycle, retry
 from ..domain.instants import sortable
-from ..domain.post import Post, RemoteSegment, Target, seconds
+from ..domain.post import Post, Target, seconds
 from ..platforms.base import (
     Delivery,
     Failed,
@@ -29,14 +26,12 @@ from ..platforms.base import (
     Unknown,
 )
 from . import dispatch, tokens
+from .record import ClaimLost
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from ..wiring import Deps
     from .deliver import Work
-
-log = logging.getLogger("dateline")
 
 RESERVE = 50.0
 """Seconds of the function's time that a call must find left: its deadline (30), and the write after it (four tries of 5)."""
@@ -49,10 +44,6 @@ CONTESTED_WAIT = 5.0
 
 LONGEST_PREPARATION = 3600.0
 """Seconds a network may work on media before the target fails."""
-
-
-class ClaimLost(Exception):
-    """Somebody else has the target now, or it is not to be published any more."""
 
 
 def settle(work: Work, outcome: Outcome, delivery: Delivery | None = None) -> str:
@@ -183,7 +174,7 @@ def _unknown(work: Work, delivery: Delivery) -> str:
     work.step = "resolve"
     delivery.uncertain = True
     try:
-        return work._work(delivery)
+        return work.go_on(delivery)
     except Outcome as outcome:
         return settle(work, outcome, delivery)
 
@@ -197,7 +188,7 @@ def _look_failed(work: Work, outcome: Outcome) -> str:
 
     def move(post: Post, target: Target) -> None:
         target.failed_looks += 1
-        lifecycle.come_back(post, target, now + seconds(min(after, 900.0)), now)
+        lifecycle.come_back(post, target, now + seconds(min(after, retry.LONGEST_MESSAGE_DELAY)), now)
 
     work.write(move)
     dispatch.call_back(work.deps, work.post, work.target)
@@ -284,70 +275,3 @@ def _others(work: Work, delivery: Delivery) -> tuple[frozenset[str], bool]:
             if same and (theirs.call_ended_at is None or other.id < work.post.id):
                 contested = True
     return frozenset(taken), contested
-
-
-def record(
-    post: Post, profile_id: str, first: int, remotes: list[RemoteSegment], of_segments: int, now: datetime,
-    *, arm_next: bool, token: str | None,
-) -> None:
-    """Write segments that became visible, from index `first`. Accepted from whoever saw them, as long as nobody has begun
-    a new attempt; what is recorded already is left as it is. Raises `ClaimLost` when it does not apply any more."""
-    target = post.targets.get(profile_id)
-    if target is None or target.status not in ("publishing", "unconfirmed") or len(target.remotes) != first:
-        raise ClaimLost
-    owned = token is not None and target.claim == token
-    if not owned and target.armed != first:
-        raise ClaimLost
-    lifecycle.published_segment(target, remotes)
-    if len(target.remotes) >= of_segments:
-        lifecycle.end(post, target, "published", now)
-    elif not owned or target.status == "unconfirmed":
-        target.claim = target.lease_until = None
-        if target.status == "publishing":
-            target.next_attempt_at = now
-            lifecycle.conclude(post, now)
-        else:
-            detail = f"{len(target.remotes)} of {of_segments} segments are out; retry goes on with the next."
-            lifecycle.end(post, target, "failed", now, "thread_incomplete", detail)
-    elif arm_next:
-        lifecycle.arm(target, len(target.remotes), now)
-        lifecycle.conclude(post, now)
-    else:
-        lifecycle.conclude(post, now)
-
-
-def send_outcome(deps: Deps, message: Message, first: int, remotes: list[RemoteSegment], of_segments: int) -> None:
-    """The remote id could not be saved: it goes out as a message, and into the log. Losing it would cost a lookup."""
-    outcome = {"first": first, "remotes": [[r.id, r.url, dict(r.extra)] for r in remotes], "of": of_segments}
-    log.error(
-        "published, but not saved", extra={"post_id": message.post_id, "profile_id": message.profile_id, "outcome": outcome}
-    )
-    try:
-        deps.queue.send([message._replace(outcome=outcome)])
-    except QueueUnavailable:
-        log.error("the outcome is only in this log", extra={"post_id": message.post_id, "outcome": json.dumps(outcome)})
-
-
-def save_message(deps: Deps, message: Message) -> str:
-    """Save an outcome that came as a message."""
-    outcome: dict[str, Any] = message.outcome or {}
-    post = deps.posts.get(message.post_id)
-    if post is None:
-        return "gone"
-    remotes = [RemoteSegment(r[0], r[1], r[2]) for r in outcome["remotes"]]
-    now = deps.clock.now()
-    try:
-        post = deps.posts.change(
-            post, lambda p: record(
-                p, message.profile_id, outcome["first"], remotes, outcome["of"], now, arm_next=False, token=None
-            ),
-        )
-    except ClaimLost:
-        known = post.targets.get(message.profile_id)
-        if known is None or not {r.id for r in remotes} <= {r.id for r in known.remotes}:
-            log.error("published, but no longer to be saved", extra={"post_id": post.id, "outcome": json.dumps(outcome)})
-        return "known already"
-    target = post.targets[message.profile_id]
-    if target.status == "publishing":
-        dispatch.send(deps, post, [target])
-    return "saved"

@@ -25,7 +25,6 @@ log = logging.getLogger("dateline")
 PER_SHARD = 200
 """Posts looked at per shard and minute; what is left comes next minute, the oldest first."""
 
-
 BUSY = 1000
 """Messages that wait in the deliveries queue: above that a target that was not claimed yet is taken to be among them. It is
 neither sent again (that would make the queue longer) nor given up."""

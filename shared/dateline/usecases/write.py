@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("dateline")
 
-
 Entry = Literal["keep", "move", "new"]
+"""What an edit makes of the schedule entry."""
 
 TIME = frozenset({"scheduled_for", "timezone", "fold"})
 """Members of a wish that say when."""
@@ -71,24 +71,23 @@ def create(
     `StoreUnavailable` (not known to be written: the same key makes a repeat safe).
     """
     now = deps.clock.now()
-    draft = not wish.publish_now and wish.scheduled_for is None
-    profiles = profiles_for(deps, actor, wish.profile_ids)
-    composed = compose(wish, profiles, actor.settings, now, deps.settings.max_horizon_days, draft=draft)
-    post = Post(new_id("post", now), actor.workspace_id, actor.mode, "", now)
-    lay_on(post, wish, composed, actor.settings)
-    lifecycle.stage(post, "draft" if draft else "queued" if wish.publish_now else "scheduled", now)
+    written = _new(deps, actor, wish, new_id("post", now), now)
+    post = written.post
     deps.posts.save(post, bookings=bookings_of(post), once=once(post.publish_at))
     wake(deps, post)
-    return Written(post, composed.warnings)
+    return written
 
 
 def preview(deps: Deps, actor: Actor, wish: Wish) -> Written:
     """What `create` would make of the wish, writing nothing. Raises the same `Problem`s."""
-    now = deps.clock.now()
+    return _new(deps, actor, wish, "", deps.clock.now())
+
+
+def _new(deps: Deps, actor: Actor, wish: Wish, post_id: str, now: datetime) -> Written:
     draft = not wish.publish_now and wish.scheduled_for is None
     profiles = profiles_for(deps, actor, wish.profile_ids)
     composed = compose(wish, profiles, actor.settings, now, deps.settings.max_horizon_days, draft=draft)
-    post = Post("", actor.workspace_id, actor.mode, "", now)
+    post = Post(post_id, actor.workspace_id, actor.mode, "", now)
     lay_on(post, wish, composed, actor.settings)
     lifecycle.stage(post, "draft" if draft else "queued" if wish.publish_now else "scheduled", now)
     return Written(post, composed.warnings)

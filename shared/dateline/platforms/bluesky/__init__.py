@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from ...domain.content import Draft, Media
-from ...domain.rules import DailyCap, MediaLimit, Rules, TextLimit, Violation
+from ...domain.rules import DailyCap, MediaLimit, Rules, TextLimit, Violation, graphemes
 from ..base import (
     Account,
     AccountInfo,
@@ -30,12 +30,11 @@ from ..base import (
     SafeToRepeat,
     TokenRefused,
     Unknown,
-    harmless,
-    irreversible,
 )
+from ..calls import harmless, irreversible, said_by
 from .records import COLLECTION, cid_of, later, parts_of, post_record, record_keys, timestamp, uri_of, url_of
-from .text import facets, graphemes, handles, utf8_bytes
-from .xrpc import access, procedure, refusal_of, said_by, session, xrpc
+from .text import facets, handles, utf8_bytes
+from .xrpc import access, procedure, refusal_of, session, xrpc
 
 BLOB_FRESH = timedelta(hours=1)
 """How long an uploaded picture that no record uses yet is relied upon; after that it is uploaded again (same bytes, same
@@ -43,6 +42,7 @@ reference). A server may clear away what stays unused."""
 
 MOST_LOOKUPS = 30
 """Mentions looked up per delivery; more stay plain text. A bound on the calls one post can cause."""
+
 
 def _odd_langs(draft: Draft, settings: Mapping[str, Any]) -> list[Violation]:
     """Language tags that Bluesky would not take for such: checked before, since the network refuses the whole post."""

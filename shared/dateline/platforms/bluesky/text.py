@@ -10,6 +10,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from ...domain.rules import graphemes
+
 LONGEST_TAG = 64
 """Graphemes in one tag (`app.bsky.richtext.facet#tag`)."""
 
@@ -29,15 +31,6 @@ _INVISIBLE = re.compile("[\u00ad\u2060\u200a-\u200d\u20e2]")
 _HANDLE = re.compile(r"@((?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z](?:[a-z0-9-]*[a-z0-9])?)(?![\w@-])", re.IGNORECASE)
 _DOMAIN = re.compile(r"(?:[a-z0-9-]+\.)+([a-z]{2,24})(?::\d+)?(?:[/?#]\S*)?", re.IGNORECASE)
 _URL = re.compile(r"https?://[^\s/]\S*", re.IGNORECASE)
-
-
-def graphemes(text: str, settings: Mapping[str, Any] | None = None) -> int:
-    """Grapheme clusters in `text`, as Unicode's extended rules cut them."""
-    if text.isascii():
-        return len(text) - text.count("\r\n")
-    import regex
-
-    return len(regex.findall(r"\X", text))
 
 
 def utf8_bytes(text: str, settings: Mapping[str, Any] | None = None) -> int:

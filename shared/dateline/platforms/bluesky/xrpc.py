@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from ..base import Account, Answer, Failed, Http, NewTokens, Outcome, Retry, TokenRefused, harmless
+from ..base import Account, Answer, Failed, Http, NewTokens, Outcome, Retry, TokenRefused
+from ..calls import harmless, said_by
 
 SESSION_SECONDS = 7200
 """Life of an access token (`accessJwt`): 120 minutes (platforms.md 2.2)."""
@@ -33,12 +34,6 @@ def access(account: Account) -> dict[str, str]:
     if not token:
         raise TokenRefused("no_session", "There is no session for this account yet.")
     return {"Authorization": f"Bearer {token}"}
-
-
-def said_by(answer: Answer) -> dict[str, Any]:
-    """The answer's JSON object; `{}` for anything else."""
-    said = answer.json()
-    return said if isinstance(said, dict) else {}
 
 
 def procedure(
