@@ -1,4 +1,4 @@
-"""Who may import what (design, section 2), read from the sources, and what a cold start really loads, seen in a fresh process."""
+"""Who may import what, read from the sources, and what a cold start really loads, seen in a fresh process."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ import hashlib
 from typing import NamedTuple
 
 RETRY_DELAYS = (30.0, 60.0, 120.0, 240.0, 450.0)
-"""The five automatic retries, about 15 minutes in all (design, section 6)."""
+"""The five automatic retries, about 15 minutes in all."""
 
 JITTER = 0.2
 """Each delay is spread by up to this part, up or down, so that the targets of a bulk import do not come back together."""

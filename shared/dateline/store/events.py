@@ -20,7 +20,7 @@ from pynamodb.transactions import TransactWrite
 from .tables import Conflict, EventRow, answered
 
 KEPT = 30 * 24 * 3600
-"""Events are kept for 30 days, in seconds (design, section 7)."""
+"""Events are kept for 30 days, in seconds."""
 
 MOST_POSTS = 90
 """Posts a transaction announces: DynamoDB takes 100 operations, two are the head and the events."""

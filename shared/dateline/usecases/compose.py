@@ -19,7 +19,7 @@ from ..domain.rules import Rules, Violation, check
 from ..store.profiles import Profile
 
 MOST_CONTENT_BYTES = 64 * 1024
-"""Stored content, so that an outcome can always be saved beside it (an item holds 400 KB; design, section 6)."""
+"""Stored content, so that an outcome can always be saved beside it (an item holds 400 KB)."""
 
 MOST_METADATA_BYTES = 4 * 1024
 MOST_SEND_UNITS = 200

@@ -157,9 +157,9 @@ class Bluesky:
     def resolve(self, delivery: Delivery, segment: int) -> Resolution:
         """Read the first record key. There: all is there, a thread being one commit. Not there: safe to write again.
 
-        Safe even while a slow server may still be writing. A post goes out under the same key with the same content, and
-        the second `putRecord` changes nothing; the second `applyWrites` of a thread meets a taken key, writes nothing
-        and answers 500 (tested), which leads back here.
+        Nothing doubles even where a slow server is still writing: the second `putRecord` has the same key and content and
+        changes nothing; the second `applyWrites` of a thread meets a taken key, writes nothing and answers 500 (tested).
+        It may be refused, though, with the first coming up after all: so delivery asks again after the settling time.
         """
         did, rkeys = delivery.account.account_id, delivery.checkpoint["rkeys"]
         params = {"repo": did, "collection": COLLECTION, "rkey": rkeys[0]}

@@ -14,7 +14,7 @@ from ..base import Account, Answer, Failed, Http, NewTokens, Outcome, Retry, Tok
 from ..calls import harmless, said_by
 
 SESSION_SECONDS = 7200
-"""Life of an access token (`accessJwt`): 120 minutes (platforms.md 2.2)."""
+"""Life of an access token (`accessJwt`): 120 minutes; a refresh token lives 90 days."""
 
 _DEAD = frozenset({
     "ExpiredToken", "InvalidToken", "AccountTakedown", "AccountDeactivated", "AccountNotFound", "AuthMissing",
