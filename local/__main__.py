@@ -69,7 +69,8 @@ def main() -> int:
             return 2
         threads = stack.drive(stop)
         print(f"Dateline is ready at http://{HOST}:{port} with the key {LIVE_KEY} (docs: http://{HOST}:{port}/docs)", flush=True)
-        stop.wait()
+        while not stop.wait(0.5):  # in steps: a signal that another thread was given does not wake this one
+            pass
         for close in closers:
             close()
         for thread in threads:
