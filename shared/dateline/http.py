@@ -39,7 +39,7 @@ MOST_ANSWER_BYTES = 5_000_000
 MOST_REDIRECTS = 3
 """For media only: CDNs redirect, and each hop is checked like the first."""
 
-USER_AGENT = "Dateline/1 (+https://github.com/dateline)"
+USER_AGENT = "Dateline/1"
 
 MAGIC: tuple[tuple[bytes, int, str], ...] = (
     (b"\xff\xd8\xff", 0, "image/jpeg"), (b"\x89PNG\r\n\x1a\n", 0, "image/png"), (b"GIF87a", 0, "image/gif"),

@@ -24,8 +24,8 @@ log = logging.getLogger("dateline")
 EXPIRES_SOON = 60.0
 """A token that lapses within so many seconds is refreshed before it is used."""
 
-REFRESH_LOCK = 60.0
-"""Seconds a worker may take to refresh: longer than the deadline of one call."""
+REFRESH_LOCK = 90.0
+"""Seconds a worker may take to refresh: longer than the two calls of 30 s that Bluesky can need."""
 
 REFRESH_WAIT = 10.0
 """Seconds to wait for another worker's refresh. As many waits as there are looks outlast the lock."""
