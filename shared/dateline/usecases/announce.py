@@ -63,11 +63,14 @@ def _announce(deps: Deps, posts: Sequence[Sequence[Post]]) -> int:
         told.update(names)
         try:
             deps.events.append(feed, head, list(_news(chunk, events, cursors)), events, now.timestamp())
-            stored += len(chunk)
         except Conflict:
             conflicts += 1
             if conflicts >= MOST_CONFLICTS:
                 raise
+            continue
+        stored += len(chunk)
+        if len(chunk) == len(missing):
+            return stored
 
 
 def _after(images: Sequence[Post], cursor: Cursor, now: datetime) -> Iterable[_Said]:
