@@ -85,6 +85,16 @@ class Target(Answer):
     segments: Annotated[list[PublishedSegment], Field(description="Of a thread: what became visible, in order")] = []
 
 
+class Approval(Answer):
+    """`hash` is of content, media, options, time and targets as they are to be decided about; any edit makes another one."""
+
+    state: Literal["pending", "approved", "rejected"]
+    hash: str
+    by: Annotated[str | None, Field(description="Id of the key that decided")]
+    at: Annotated[Moment | None, Field(description="When it was decided")]
+    reason: Annotated[str | None, Field(description="Of a rejection")]
+
+
 class Post(Answer):
     """Content, time and targets. `status` is derived from the targets."""
 
@@ -106,6 +116,8 @@ class Post(Answer):
     on_late: Literal["publish", "fail", "draft"] | None
     on_segment_failure: Literal["resume", "rollback", "stop"]
     allow_duplicate: bool
+    approval: Annotated[Approval | None, Field(description="Where approval was asked for: its state and by whom it was given")]
+    queue_id: Annotated[str | None, Field(description="The queue whose slot the post took")]
     error: Reason | None
     targets: list[Target]
     revision: Annotated[int, Field(description="Rises with every change of content, time or targets; the ETag")]

@@ -160,6 +160,8 @@ class Post:
     was lost recognises itself. `entry` counts time changes: it is in the schedule entry's name. `due_at` is when sweep looks.
     `intent` is the wall-clock wish next to the resolved `publish_at`. `max_lateness` is in seconds. `since` is the sequence
     as it was read: what the trail holds beyond it is what the next write announces.
+    `approval` is what was asked and decided (`domain.approvals`), `queue` the slot it took (`{"id", "slot"}`), `charges` what it
+    was charged under the plan (`domain.limits`), `bulk` the import it came with.
     """
 
     id: str
@@ -190,6 +192,10 @@ class Post:
     updated_at: datetime | None = None
     ended_at: datetime | None = None
     error: dict[str, Any] | None = None
+    approval: dict[str, Any] | None = None
+    queue: dict[str, Any] | None = None
+    charges: dict[str, list[str]] = field(default_factory=dict)
+    bulk: str | None = None
     trail: list[Transition] = field(default_factory=list)
     since: int = 0
 
@@ -234,8 +240,10 @@ def draft_for(segments: tuple[Segment, ...], override: Mapping[str, Any]) -> Dra
 
 
 def body_of(post: Post) -> dict[str, Any]:
-    """Everything of a post but what the indexes and the compare-and-swap need beside it."""
+    """Everything of a post but what the indexes and the compare-and-swap need beside it. What few posts have is left out."""
+    rare = {"approval": post.approval, "queue": post.queue, "charges": post.charges, "bulk": post.bulk}
     return {
+        **{name: value for name, value in rare.items() if value},
         "created_at": _out(post.created_at), "updated_at": _out(post.updated_at), "ended_at": _out(post.ended_at),
         "segments": [s.as_dict() for s in post.segments], "thread": post.thread,
         "targets": [t.stored() for t in post.targets.values()], "platforms": post.platforms,
@@ -260,7 +268,8 @@ def post_from(
         labels=tuple(body["labels"]), metadata=dict(body["metadata"]), first_comment=body["first_comment"],
         intent=body["intent"], max_lateness=body["max_lateness"], on_late=body["on_late"],
         on_segment_failure=body["on_segment_failure"], allow_duplicate=body["allow_duplicate"], entry=body["entry"],
-        error=body["error"], trail=[Transition(r[0], r[1], r[2], r[3], _at(r[4])) for r in body["trail"]],
+        error=body["error"], approval=body.get("approval"), queue=body.get("queue"), charges=dict(body.get("charges", {})),
+        bulk=body.get("bulk"), trail=[Transition(r[0], r[1], r[2], r[3], _at(r[4])) for r in body["trail"]],
     )
 
 

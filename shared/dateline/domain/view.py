@@ -21,6 +21,7 @@ def post_view(post: Post) -> dict[str, Any]:
         "platforms": post.platforms, "firstComment": post.first_comment, "labels": list(post.labels), "metadata": post.metadata,
         "maxLateness": None if post.max_lateness is None else format_duration(seconds(post.max_lateness)),
         "onLate": post.on_late, "onSegmentFailure": post.on_segment_failure, "allowDuplicate": post.allow_duplicate,
+        "approval": post.approval, "queueId": post.queue["id"] if post.queue else None,
         "error": post.error, "targets": [target_view(post, t) for t in post.targets.values()],
         "revision": post.revision, "sequence": post.sequence, "createdAt": rfc3339(post.created_at),
         "updatedAt": rfc3339(post.updated_at or post.created_at),
