@@ -77,6 +77,7 @@ PARAMETERS: dict[str, Json] = {
         "description": "Position of the last event that was seen (`lastPosition`, `nextCursor`), 0 for the beginning",
         "schema": {"type": "string", "pattern": "^[0-9]{1,12}$"},
     },
+    "at": {"description": "The time to ask about (with `Z` or an offset); now if it is not given", "schema": MOMENT},
     "cancelPending": {
         "description": "Cancel the posts that still wait on this account",
         "schema": {"type": "string", "enum": ["true", "false"], "default": "false"},
@@ -99,13 +100,16 @@ TIMES = (
     "beyond_horizon",
     "beyond_platform_horizon",
 )
-ALL_OF_A_POST = (*TIMES, "content_invalid", "not_found")
+ADMISSION = ("limit_exceeded", "platform_not_allowed", "too_close", "platform_daily_limit", "duplicate_content")
+ALL_OF_A_POST = (*TIMES, "content_invalid", "not_found", *ADMISSION)
 
 REFUSALS: dict[str, tuple[str, ...]] = {
     "POST /v1/posts": ALL_OF_A_POST,
     "PATCH /v1/posts/{post_id}": (*ALL_OF_A_POST, "illegal_transition", "revision_conflict"),
     "DELETE /v1/posts/{post_id}": ("illegal_transition", "revision_conflict"),
-    "POST /v1/posts/{post_id}/publish": ("content_invalid", "illegal_transition", "revision_conflict"),
+    "POST /v1/posts/{post_id}/publish": ("content_invalid", "illegal_transition", "revision_conflict", *ADMISSION),
+    "POST /v1/posts/{post_id}/approve": ("illegal_transition", "revision_conflict", *ADMISSION),
+    "POST /v1/posts/{post_id}/reject": ("illegal_transition", "revision_conflict"),
     "POST /v1/posts/{post_id}/retry": ("illegal_transition", "revision_conflict"),
     "POST /v1/posts/{post_id}/stop": ("illegal_transition", "revision_conflict"),
     "POST /v1/posts/{post_id}/targets/{profile_id}/resolve": ("illegal_transition", "revision_conflict"),

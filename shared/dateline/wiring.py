@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .aws.secrets import Secrets
     from .aws.topic import Topic
     from .platforms.base import Http
+    from .store.allowances import Allowances
     from .store.bookings import Bookings
     from .store.events import Events
     from .store.idempotency import Idempotency
@@ -136,6 +137,13 @@ class Deps:
 
         _ = self.connection
         return Bookings()
+
+    @cached_property
+    def allowances(self) -> Allowances:
+        """Counters, guards and registered contents."""
+        from .store.allowances import Allowances
+
+        return Allowances(self.connection)
 
     @cached_property
     def profiles(self) -> Profiles:

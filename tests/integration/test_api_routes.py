@@ -17,9 +17,9 @@ from tests.harness import START, Dateline
 
 MARKER = "only wks_local may read this"
 BODIES: dict[str | None, dict[str, Any] | None] = {
-    None: None, "PostIn": {"text": "A draft"}, "PostPatch": {"text": "Changed"}, "EmptyIn": {}, "RetryIn": {},
-    "ResolveIn": {"outcome": "not_published"}, "ProfileIn": {"platform": "mastodon", "credentials": {"accessToken": "wrong"}},
-    "ProfilePatch": {"name": "Renamed"}, "KeyIn": {"scopes": ["posts:read"]},
+    None: None, "PostIn": {"text": "A draft"}, "PostPatch": {"text": "Changed"}, "EmptyIn": {}, "RetryIn": {}, "ApproveIn": {},
+    "RejectIn": {}, "ResolveIn": {"outcome": "not_published"}, "ProfileIn": {"platform": "mastodon", "credentials":
+    {"accessToken": "wrong"}}, "ProfilePatch": {"name": "Renamed"}, "KeyIn": {"scopes": ["posts:read"]},
 }
 """A body for each shape that gets past the shape."""
 

@@ -201,6 +201,34 @@ class ProfileHealth(Answer):
     token_expires_at: Moment | None
 
 
+class CapState(Answer):
+    """How a profile stands with a cap of its network."""
+
+    limit: int
+    window: Annotated[str, Field(description="ISO 8601 duration")]
+    used: Annotated[int, Field(description="In the fullest window around `at`")]
+    remaining: int
+    next_ok_at: Annotated[Moment, Field(description="`at` itself while there is room")]
+
+
+class Spacing(Answer):
+    """Minutes between posts of the profile, and the next time that keeps them."""
+
+    minutes: int
+    next_free_at: Moment
+
+
+class ProfileLimits(Answer):
+    """What a profile may still post at a time. `plan` has the limits of the plan that count each profile by itself."""
+
+    profile_id: str
+    platform: str
+    at: Annotated[Moment, Field(description="The time asked about, else now")]
+    caps: list[CapState]
+    spacing: Spacing | None
+    plan: dict[str, Any]
+
+
 class PlatformText(Answer):
     """One limit of text and how it is counted."""
 
@@ -332,6 +360,19 @@ class Problem(BaseModel):
     errors: list[FieldFault]
 
 
+class Forecast(Answer):
+    """What a post would take from one counter of the plan."""
+
+    metric: str
+    scope: Literal["workspace", "profile"]
+    profile_id: str | None
+    limit: int | None
+    used: Annotated[int, Field(description="Before this post")]
+    takes: int
+    remaining: Annotated[int | None, Field(description="After it")]
+    resets_at: Moment | None
+
+
 class Validation(Answer):
     """What create would answer. `problem` is its refusal, null if there is none."""
 
@@ -343,8 +384,10 @@ class Validation(Answer):
     publish_at: Moment | None
     scheduled_for: str | None
     timezone: str | None
+    queue_id: str | None
     targets: list[Target]
     warnings: list[Warning]
+    usage: Annotated[list[Forecast], Field(description="What it would take from the plan; empty for a draft or without limits")]
     problem: Problem | None
 
 
@@ -408,8 +451,8 @@ class KeyPage(Page):
 ANSWERS: dict[str, type[BaseModel]] = {
     shape.__name__: shape
     for shape in (
-        Post, PostPage, EventPage, FeedPage, AttemptPage, Validation, Profile, ProfilePage, ProfileHealth, Platform, PlatformPage,
-        Workspace, KeyPage, NewKey, Health, Problem,
+        Post, PostPage, EventPage, FeedPage, AttemptPage, Validation, Profile, ProfilePage, ProfileHealth, ProfileLimits,
+        Platform, PlatformPage, Workspace, KeyPage, NewKey, Health, Problem,
     )
 }
 """By the names that `routes.ROUTES` gives them."""

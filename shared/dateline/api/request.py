@@ -6,11 +6,13 @@ import base64
 import json
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from math import isfinite
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
 from ..domain.errors import FieldError, Problem
+from ..domain.time import resolve as resolve_time
 from ..usecases.write import Actor
 from ..wiring import Deps
 
@@ -67,6 +69,17 @@ class Request(NamedTuple):
         if cursor is not None and len(cursor) > MOST_CURSOR:
             raise Problem("invalid_request", "This is not a cursor of this list; take nextCursor as it is.", pointer="/cursor")
         return cursor
+
+    def moment(self, name: str) -> datetime | None:
+        """A query parameter that is a time with Z or an offset, None if it is not there. Raises `Problem`."""
+        raw = self.one(name)
+        if raw is None:
+            return None
+        try:
+            return resolve_time(raw.replace(" ", "+"), None, None).publish_at
+        except Problem as problem:
+            detail = f"{name} is a time with Z or an offset, such as 2027-06-15T00:00:00Z. {problem.detail}"
+            raise Problem("invalid_request", detail, pointer=f"/{name}") from None
 
     @property
     def idempotency_key(self) -> str | None:

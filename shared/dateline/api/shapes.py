@@ -171,6 +171,21 @@ class ResolveIn(Shape):
         return self
 
 
+Hash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
+
+
+class ApproveIn(Shape):
+    """`hash` is `approval.hash` of the post as it was looked at: a post that changed since is not approved."""
+
+    hash: Hash | None = None
+
+
+class RejectIn(ApproveIn):
+    """Why it is rejected, for whoever wrote it."""
+
+    reason: Annotated[str, StringConstraints(max_length=2000)] | None = None
+
+
 class RetryIn(Shape):
     """Which targets to try again; all failed ones if not given."""
 
@@ -259,11 +274,11 @@ SAID: dict[str, str] = {
     "string_too_long": "must have at most {max_length} characters",
     "too_short": "must have at least {min_length} entries; it has {actual_length}",
     "too_long": "must have at most {max_length} entries; it has {actual_length}",
-    "string_pattern_mismatch": "must be a URL that begins with http:// or https://",
+    "string_pattern_mismatch": "must match {pattern}",
     "greater_than_equal": "must be at least {ge}", "less_than_equal": "must be at most {le}",
     "less_than": "must be less than {lt}",
 }
-"""pydantic's words for programmers, said for people. What is not here keeps pydantic's own. (Urls are the one pattern.)"""
+"""pydantic's words for programmers, said for people. What is not here keeps pydantic's own."""
 
 
 def _fault(error: Any, shape: type[Shape]) -> FieldError:
@@ -279,6 +294,8 @@ def _fault(error: Any, shape: type[Shape]) -> FieldError:
         detail = f"There is no member {name!r}.{hint}"
     elif kind == "missing":
         detail = f"{name} is required."
+    elif kind == "string_pattern_mismatch" and "https" in context["pattern"]:
+        detail = f"{name} must be a URL that begins with http:// or https://."
     elif kind in SAID:
         detail = f"{name} {SAID[kind].format(**context)}."
     else:

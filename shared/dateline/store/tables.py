@@ -155,14 +155,19 @@ class ProfileRow(Model):
 
 
 class WorkspaceRow(Model):
-    """Three kinds of row: `ws#<id>`/`settings`, `ws#<id>`/`key#<key id>` (for listing), `key#<hash>`/`key` (for logging in)."""
+    """Rows with a body: `ws#<id>`/`settings`, `ws#<id>`/`key#<key id>` (for listing), `key#<hash>`/`key` (for logging in).
+    Rows of numbers: `usage#<side>`/`<period>#<owner>`, the counters of a plan; `guard` is the version of a profile's calendar."""
 
     class Meta:
         table_name = ""
 
     pk = UnicodeAttribute(hash_key=True)
     sk = UnicodeAttribute(range_key=True)
-    body = JSONAttribute()
+    body = JSONAttribute(null=True)
+    scheduled = NumberAttribute(null=True)
+    targets = NumberAttribute(null=True)
+    pending = NumberAttribute(null=True)
+    guard = NumberAttribute(null=True)
 
 
 class EventRow(Model):
@@ -181,7 +186,8 @@ class EventRow(Model):
 
 
 class IdempotencyRow(Model):
-    """What a repeated request finds: the fingerprint of the first, and where its answer is."""
+    """What a repeated request finds: the fingerprint of the first, and where its answer is. Also the register of contents
+    (`twin#…`, see `allowances`): `answer` then maps profiles to posts, and `fingerprint` names the last write."""
 
     class Meta:
         table_name = ""

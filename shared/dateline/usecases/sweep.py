@@ -67,6 +67,8 @@ def visit(deps: Deps, post: Post, now: datetime, busy: Callable[[], bool] = lamb
         return _audit(deps, post)
     if post.status == "scheduled":
         return dispatch.dispatch_post(deps, post, now)
+    if post.status == "pending_approval":
+        return _undecided(deps, post, now)
     nudged: list[str] = []
 
     def move(current: Post) -> None:
@@ -85,12 +87,20 @@ def visit(deps: Deps, post: Post, now: datetime, busy: Callable[[], bool] = lamb
     return "sent again" if nudged else post.status
 
 
-def _audit(deps: Deps, post: Post) -> str:
-    """A post at rest: are all its events announced? Then nothing is due any more."""
+def _undecided(deps: Deps, post: Post, now: datetime) -> str:
+    """A post that nobody decided about: its lateness policy is applied when its time is up; until then it waits for a person."""
+    limit = lifecycle.late_at(post)
+    if limit is None or now <= limit:
+        return _audit(deps, post, limit)
+    return deps.posts.change(post, lambda p: p.status == "pending_approval" and dispatch.too_late(p, now)).status
+
+
+def _audit(deps: Deps, post: Post, due_at: datetime | None = None) -> str:
+    """A post at rest: are all its events announced? Then nothing is due any more (or only at `due_at`)."""
     missing = announce.catch_up(deps, post)
     if missing:
         log.warning("events were missing", extra={"post_id": post.id, "count": missing})
-    post.due_at = None
+    post.due_at = due_at
     try:
         deps.posts.save(post)
     except Conflict:
