@@ -8,6 +8,7 @@ what create would.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -106,53 +107,77 @@ def refuse_by_plan(plan: Plan, targets: Mapping[str, str], at: datetime | None, 
     return problems
 
 
-def admit(
-    deps: Deps, settings: Mapping[str, Any], post: Post, before: Before, now: datetime, known: Known | None,
-    after: Sequence[Booking], *, fast: bool = False,
-) -> Admission:
-    """Decide about `post` as it stands now, against what it held `before`; `after` is what it books now. It is charged here.
+class Asked(NamedTuple):
+    """What a post asks for: counters to raise, profiles newly booked, calendars to ask, contents to register."""
 
-    `known` is what was read already; what is missing is read. `fast` leaves the contents of neighbouring days unread (a time that
-    moves). Raises `Problem` with everything that stands against it, `StoreUnavailable`.
-    """
+    added: Counter[Count]
+    fresh: tuple[str, ...]
+    guarded: tuple[str, ...]
+    contents: frozenset[tuple[Twin, str]]
+
+
+def asked_of(plan: Plan, spacing: int, post: Post, before: Before, after: Sequence[Booking], now: datetime) -> Asked:
+    """What the post as it stands asks for beyond what it held `before`; `after` is what it books now. It is charged here."""
     from ..platforms import registry
 
-    plan = limits.plan_of(settings)
     booked = {(b.profile_id, b.slot) for b in before.bookings if b.state == "pending"}
-    fresh = [b.profile_id for b in after if b.state == "pending" and (b.profile_id, b.slot) not in booked]
-    fresh = [profile_id for profile_id in fresh if profile_id in post.targets]
+    new = [b.profile_id for b in after if b.state == "pending" and (b.profile_id, b.slot) not in booked]
+    fresh = tuple(profile_id for profile_id in new if profile_id in post.targets)
+    capped = tuple(id for id in fresh if registry.rules(post.targets[id].platform).daily_cap is not None)
+    return Asked(limits.charge(post, plan, now), fresh, fresh if spacing else capped, contents_of(post) - before.contents)
+
+
+def against(
+    deps: Deps, plan: Plan, spacing: int, post: Post, asked: Asked, known: Known, calendars: Calendars, now: datetime,
+    mates: Mapping[str, Post] = {},
+) -> tuple[list[Problem], list[str]]:
+    """Everything that stands against the post, and the profiles whose calendar was asked. `mates` are posts of the same
+    request."""
+    from ..platforms import registry
+
     platforms = {t.profile_id: t.platform for t in post.targets.values()}
-    added = limits.charge(post, plan, now)
-    contents = contents_of(post) - before.contents
-    spacing = spacing_of(settings, plan)
-    capped = [id for id in fresh if registry.rules(platforms[id]).daily_cap is not None]
-    guarded = fresh if spacing else capped
-    wanted = {(twin[0], day) for twin, _ in contents for day in (_days(twin[1]) if not fast else ())}
-    known = _complete(deps, post.partition, known, added, {*guarded}, wanted)
-    problems = refuse_by_plan(plan, platforms, post.publish_at if fresh else None, now)
-    if (problem := limits.exceeded(plan, added, known.used, now)) is not None:
+    problems = refuse_by_plan(plan, platforms, post.publish_at if asked.fresh else None, now)
+    if (problem := limits.exceeded(plan, asked.added, known.used, now)) is not None:
         problems.append(problem)
-    calendars, rules = Calendars(deps, post.id), {}
-    for profile_id in guarded:
+    ruled = []
+    for profile_id in asked.guarded:
         profile = known.profiles.get(profile_id)
         rule = None if profile is None else rule_of(profile, registry.rules(profile.platform), spacing)
         if profile is None or rule is None or post.publish_at is None:
             continue
-        rules[profile_id] = rule
+        ruled.append(profile_id)
         pointer = AT if post.intent else f"/profileIds/{list(post.targets).index(profile_id)}"
         problem = calendars.check(profile, registry.rules(profile.platform).name, rule, post.publish_at, pointer)
         if problem is not None:
             problems.append(problem)
     if not post.allow_duplicate:
-        problems += _twins(deps, post, contents, known)
+        problems += _twins(deps, post, asked.contents, known, mates)
+    return problems, ruled
+
+
+def admit(
+    deps: Deps, settings: Mapping[str, Any], post: Post, before: Before, now: datetime, known: Known | None,
+    after: Sequence[Booking], *, fast: bool = False,
+) -> Admission:
+    """Decide about `post` as it stands now, against what it held `before`; `after` is what it books now.
+
+    `known` is what was read already; what is missing is read. `fast` leaves the contents of neighbouring days unread (a time
+    that moves). Raises `Problem` with everything that stands against it, `StoreUnavailable`.
+    """
+    plan = limits.plan_of(settings)
+    spacing = spacing_of(settings, plan)
+    asked = asked_of(plan, spacing, post, before, after, now)
+    wanted = {(twin[0], day) for twin, _ in asked.contents for day in (_days(twin[1]) if not fast else ())}
+    known = complete(deps, post.partition, known, asked.added, {*asked.guarded}, wanted)
+    problems, ruled = against(deps, plan, spacing, post, asked, known, Calendars(deps, post.id), now)
     if problems:
         raise together(problems)
-    toll = Toll(added, {count: limits.most_of(plan, count) for count in added}, {id: known.guards[id] for id in rules})
-    extras = tuple(_registrations(deps, post, contents, known, now))
-    return Admission(toll, extras, tuple(_forecast(plan, added, known.used, now)))
+    toll = Toll(asked.added, {count: limits.most_of(plan, count) for count in asked.added}, {id: known.guards[id] for id in ruled})
+    extras = tuple(registrations(deps, post, asked.contents, known, now))
+    return Admission(toll, extras, tuple(_forecast(plan, asked.added, known.used, now)))
 
 
-def _complete(
+def complete(
     deps: Deps, side: str, known: Known | None, added: Mapping[Count, int], guards: set[str], twins: set[Twin]
 ) -> Known:
     """`known` with what is missing in it; whose calendar is asked, of him the profile is needed too."""
@@ -164,7 +189,9 @@ def _complete(
     return known.and_more(deps.allowances.read(side, profiles, counters=counters, guards=guards, twins=twins))
 
 
-def _twins(deps: Deps, post: Post, contents: Iterable[tuple[Twin, str]], known: Known) -> list[Problem]:
+def _twins(
+    deps: Deps, post: Post, contents: Iterable[tuple[Twin, str]], known: Known, mates: Mapping[str, Post]
+) -> list[Problem]:
     """The duplicates among the registered contents. A registration is a hint: the post behind it is looked at."""
     suspects: dict[str, set[str]] = {}
     for (digest, day), profile_id in contents:
@@ -174,7 +201,9 @@ def _twins(deps: Deps, post: Post, contents: Iterable[tuple[Twin, str]], known: 
                 suspects.setdefault(owner, set()).add(profile_id)
     problems = []
     digests = {profile_id: twin[0] for twin, profile_id in contents}
-    for other in deps.posts.get_many(sorted(suspects), consistent=True) if suspects else ():
+    stored = [post_id for post_id in sorted(suspects) if post_id not in mates]
+    others = [mates[id] for id in suspects if id in mates] + (deps.posts.get_many(stored, consistent=True) if stored else [])
+    for other in others:
         for profile_id in sorted(suspects[other.id]):
             if _same(post, other, profile_id, digests[profile_id]):
                 at = rfc3339(other.publish_at) if other.publish_at else None
@@ -197,10 +226,10 @@ def _same(post: Post, other: Post, profile_id: str, digest: str) -> bool:
     return abs(other.publish_at - post.publish_at) < TWIN_SPAN and content_hash(other.draft_for(target.platform)) == digest
 
 
-def _registrations(
+def registrations(
     deps: Deps, post: Post, contents: Iterable[tuple[Twin, str]], known: Known, now: datetime
 ) -> Iterable[Extra]:
-    """Enter the post's contents. A post that may be a duplicate takes only what is free: the first owner stays known."""
+    """Enter a post's contents. A post that may be a duplicate takes only what is free: the first owner stays known."""
     by_twin: dict[Twin, dict[str, str]] = {}
     for twin, profile_id in contents:
         registered = known.twins.get(twin, Registered(None, {}))

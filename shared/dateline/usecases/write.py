@@ -26,6 +26,7 @@ from .admit import Admission, Before, admit, contents_of, read_for
 from .compose import Warn, Wish, compose, lay_on, wish_of
 
 if TYPE_CHECKING:
+    from ..store.profiles import Profile
     from ..wiring import Deps
 
 log = logging.getLogger("dateline")
@@ -110,13 +111,22 @@ def _new(deps: Deps, actor: Actor, wish: Wish, post_id: str, now: datetime) -> t
         deps, actor.partition, actor.settings, wish, None if draft else _guess(wish, actor.settings, now),
         known_ids(wish.profile_ids),
     )
-    composed = compose(wish, known.profiles, actor.settings, now, deps.settings.max_horizon_days, draft=draft)
+    post, warnings = composed_post(deps, actor, wish, post_id, known.profiles, now)
+    admission = admit(deps, actor.settings, post, Before(), now, known, bookings_of(post))
+    return Written(post, warnings, admission.forecast), admission
+
+
+def composed_post(
+    deps: Deps, actor: Actor, wish: Wish, post_id: str, profiles: Mapping[str, Profile], now: datetime
+) -> tuple[Post, tuple[Warn, ...]]:
+    """The post that a wish would make, in the stage it would enter, not admitted yet. Raises `Problem` with every fault."""
+    draft = not wish.publish_now and wish.scheduled_for is None
+    composed = compose(wish, profiles, actor.settings, now, deps.settings.max_horizon_days, draft=draft)
     post = Post(post_id, actor.workspace_id, actor.mode, "", now)
     lay_on(post, wish, composed, actor.settings)
     stage = approvals.gate(post, "draft" if draft else "queued" if wish.publish_now else "scheduled", actor.settings)
     lifecycle.stage(post, stage, now)
-    admission = admit(deps, actor.settings, post, Before(), now, known, bookings_of(post))
-    return Written(post, composed.warnings, admission.forecast), admission
+    return post, composed.warnings
 
 
 def _guess(wish: Wish, settings: Mapping[str, Any], now: datetime) -> datetime | None:
