@@ -7,11 +7,12 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import datetime
-from math import isfinite
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
 from ..domain.errors import FieldError, Problem
+from ..domain.plain_json import TOO_DEEP, unstorable
+from ..domain.plain_json import pointed as pointed
 from ..domain.time import resolve as resolve_time
 from ..usecases.write import Actor
 from ..wiring import Deps
@@ -21,9 +22,6 @@ MOST_BODY_BYTES = 1_000_000
 
 MOST_CURSOR = 512
 """Characters of a cursor."""
-
-MOST_DEPTH = 32
-"""Objects and lists inside one another. A post needs seven, and what is stored must be readable again further down our stack."""
 
 
 class Request(NamedTuple):
@@ -147,7 +145,7 @@ def read_json(event: Mapping[str, Any], headers: Mapping[str, str]) -> dict[str,
     try:
         value = json.loads(data.decode("utf-8"))
     except RecursionError:
-        raise _too_deep() from None
+        raise Problem("invalid_request", f"The JSON {TOO_DEEP.why}.") from None
     except UnicodeError:
         raise Problem("invalid_request", "The body is not valid UTF-8 text.") from None
     except ValueError as error:
@@ -161,34 +159,7 @@ def read_json(event: Mapping[str, Any], headers: Mapping[str, str]) -> dict[str,
 
 def _refuse_unstorable(body: dict[str, Any]) -> None:
     """Refuse what Python reads as JSON and nobody else does (NaN, half a surrogate pair), and nesting without end."""
-    found: list[tuple[Any, str, int]] = [(body, "", 1)]
-    while found:
-        value, pointer, depth = found.pop()
-        if isinstance(value, str):
-            _refuse_surrogates(value, pointer)
-        elif isinstance(value, float) and not isfinite(value):
-            raise Problem("invalid_request", f"{pointer[1:]}: NaN and infinite numbers are not JSON.", pointer=pointer)
-        elif isinstance(value, dict | list):
-            if depth > MOST_DEPTH:
-                raise _too_deep()
-            for name, member in value.items() if isinstance(value, dict) else enumerate(value):
-                if isinstance(name, str):
-                    _refuse_surrogates(name, pointer)
-                found.append((member, f"{pointer}/{pointed(str(name))}", depth + 1))
-
-
-def _refuse_surrogates(text: str, pointer: str) -> None:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        detail = f"{pointer[1:] or 'A name'} holds half of a surrogate pair (\\ud800 to \\udfff): it is no character."
-        raise Problem("invalid_request", detail, pointer=pointer) from None
-
-
-def _too_deep() -> Problem:
-    return Problem("invalid_request", f"The JSON is nested too deeply: at most {MOST_DEPTH} levels are read.")
-
-
-def pointed(name: str) -> str:
-    """A member's name as a part of a JSON pointer (RFC 6901)."""
-    return name.replace("~", "~0").replace("/", "~1")
+    found = unstorable(body)
+    if found is not None:
+        where = "The JSON" if found.pointer is None else found.pointer[1:] or "A name"
+        raise Problem("invalid_request", f"{where} {found.why}.", pointer=found.pointer)
