@@ -8,7 +8,6 @@ from ..domain.errors import Problem
 from ..domain.instants import sortable
 from ..domain.lifecycle import POST_TRANSITIONS
 from ..domain.post import Post
-from ..domain.time import resolve as resolve_time
 from ..domain.view import attempt_view, post_view
 from ..usecases import write
 from ..usecases.compose import Warn
@@ -107,7 +106,7 @@ def list_posts(request: Request) -> Answer:
     order = request.one("order", "desc")
     if order not in ("asc", "desc"):
         raise Problem("invalid_request", f"order is asc or desc, not {order!r}.", pointer="/order")
-    since, until = _moment(request, "from"), _moment(request, "to")
+    since, until = request.moment("from"), request.moment("to")
     if since is not None and until is not None and until <= since:
         raise Problem("invalid_request", "to must be later than from; it is not part of the span itself.", pointer="/to")
     wanted = Filter(
@@ -124,17 +123,6 @@ def list_posts(request: Request) -> Answer:
         return page_of(parts, found.cursor)
     last = found.posts[len(parts) - 1]
     return page_of(parts, encode_cursor(last.id, sortable(last.sort_at)))
-
-
-def _moment(request: Request, name: str) -> Any:
-    raw = request.one(name)
-    if raw is None:
-        return None
-    try:
-        return resolve_time(raw.replace(" ", "+"), None, None).publish_at
-    except Problem as problem:
-        detail = f"{name} is a time with Z or an offset, such as 2027-06-15T00:00:00Z. {problem.detail}"
-        raise Problem("invalid_request", detail, pointer=f"/{name}") from None
 
 
 def get(request: Request, post_id: str) -> Answer:

@@ -6,6 +6,7 @@ import base64
 import json
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from math import isfinite
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
@@ -67,6 +68,20 @@ class Request(NamedTuple):
         if cursor is not None and len(cursor) > MOST_CURSOR:
             raise Problem("invalid_request", "This is not a cursor of this list; take nextCursor as it is.", pointer="/cursor")
         return cursor
+
+    def moment(self, name: str) -> datetime | None:
+        """The instant of a query parameter, None if it is not there. Raises `Problem` for a time without `Z` or an offset."""
+        from ..domain.time import resolve
+
+        raw = self.one(name)
+        if raw is None:
+            return None
+        try:
+            # An offset's + that nobody escaped arrives as a blank.
+            return resolve(raw.replace(" ", "+"), None, None).publish_at
+        except Problem as problem:
+            detail = f"{name} is a time with Z or an offset, such as 2027-06-15T00:00:00Z. {problem.detail}"
+            raise Problem("invalid_request", detail, pointer=f"/{name}") from None
 
     @property
     def idempotency_key(self) -> str | None:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
+from ..domain import queues
 from ..domain.content import Media, Segment
 from ..domain.errors import FieldError, Problem
 from ..domain.instants import parse_duration
@@ -203,6 +204,55 @@ class ProfilePatch(Shape):
         if not self.model_fields_set:
             raise _nothing(ProfilePatch)
         return self
+
+
+class SlotIn(Shape):
+    """A moment of the week on the clocks of the queue's zone."""
+
+    day: Annotated[str, Field(json_schema_extra={"enum": list(queues.DAYS)})]
+    time: Annotated[str, Field(description="`HH:MM`", examples=["09:30"])]
+
+
+class QueueIn(Shape):
+    """Define a queue. Sizes and values are held against the rules in `domain.queues`; what stands here is for the reader."""
+
+    name: Annotated[str | None, Field(json_schema_extra={"maxLength": queues.LONGEST_NAME})] = None
+    timezone: Annotated[str | None, Field(description="IANA name; the workspace's if not given")] = None
+    slots: Annotated[list[SlotIn] | None, Field(json_schema_extra={"minItems": 1, "maxItems": queues.MOST_SLOTS})] = None
+    capacity: Annotated[
+        int | None, Field(description="Posts per slot", json_schema_extra={"minimum": 1, "maximum": queues.MOST_CAPACITY})
+    ] = None
+    blackout_dates: Annotated[
+        list[str] | None,
+        Field(description="Local dates without slots, `YYYY-MM-DD`", json_schema_extra={"maxItems": queues.MOST_BLACKOUTS}),
+    ] = None
+    profile_ids: Annotated[
+        list[str] | None,
+        Field(description="For posts that name no profiles", json_schema_extra={"maxItems": queues.MOST_PROFILES}),
+    ] = None
+
+    def members(self) -> dict[str, Any]:
+        """Members of the domain's `Definition` that were given."""
+        given = {name: getattr(self, name) for name in self.model_fields_set}
+        if self.slots is not None:
+            given["slots"] = [(slot.day, slot.time) for slot in self.slots]
+        return given
+
+
+class QueuePatch(QueueIn):
+    """Change a queue: what is not named stays."""
+
+    @model_validator(mode="after")
+    def _something(self) -> QueuePatch:
+        if not self.model_fields_set:
+            raise _nothing(QueuePatch)
+        return self
+
+
+class ReservationIn(Shape):
+    """Hold the next free place for a while."""
+
+    expires_in: Annotated[str | None, Field(description="ISO 8601 duration, `PT1M` to `P1D`; `PT10M` if not given")] = None
 
 
 class KeyIn(Shape):

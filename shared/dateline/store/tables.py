@@ -103,16 +103,20 @@ class PostRow(Model):
 
 
 class BookingRow(Model):
-    """A profile's time, reserved by a post. `slot` is `<sort time>#<post id>`; `state` is draft, pending or released."""
+    """Two kinds of row. `<profile id>`/`<sort time>#<post id>` is a profile's time, reserved by a post; `state` is draft, pending
+    or released. `queue#<queue id>`/<slot's time> has the `holders` of a queue's slot (see `queues`); `number` counts writes."""
 
     class Meta:
         table_name = ""
 
     profile_id = UnicodeAttribute(hash_key=True)
     slot = UnicodeAttribute(range_key=True)
-    post_id = UnicodeAttribute()
+    post_id = UnicodeAttribute(null=True)
     ws = UnicodeAttribute()
-    state = UnicodeAttribute()
+    state = UnicodeAttribute(null=True)
+    holders = UnicodeSetAttribute(null=True)
+    number = NumberAttribute(null=True)
+    expires_at = NumberAttribute(null=True)
 
 
 class ByWorkspace(GlobalSecondaryIndex["ProfileRow"]):
@@ -155,7 +159,8 @@ class ProfileRow(Model):
 
 
 class WorkspaceRow(Model):
-    """Three kinds of row: `ws#<id>`/`settings`, `ws#<id>`/`key#<key id>` (for listing), `key#<hash>`/`key` (for logging in)."""
+    """Four kinds of row: `ws#<id>`/`settings`, `ws#<id>`/`key#<key id>` (for listing), `key#<hash>`/`key` (for logging in),
+    `ws#<partition>`/`queue#<queue id>` (with a `version`)."""
 
     class Meta:
         table_name = ""
@@ -163,6 +168,7 @@ class WorkspaceRow(Model):
     pk = UnicodeAttribute(hash_key=True)
     sk = UnicodeAttribute(range_key=True)
     body = JSONAttribute()
+    version = NumberAttribute(null=True)
 
 
 class EventRow(Model):
