@@ -374,6 +374,18 @@ def test_a_smaller_definition_leaves_the_places_that_are_taken(dateline: Datelin
     assert reserved(dateline, queue)["slot"] == "2027-06-17T12:00:00Z", "two are still more than one"
 
 
+def test_places_of_slots_that_are_no_more_do_not_hide_those_that_are(dateline: Dateline) -> None:
+    queue = define(dateline)
+    for number in range(4):
+        give(dateline, queue, f"post_{number}")
+    moved = [{"day": "friday", "time": "12:00"}, {"day": "friday", "time": "18:00"}]
+    dateline.api("PATCH", f"/v1/queues/{queue}", {"slots": moved})
+    assert [(one["slot"], one["postIds"]) for one in slots(dateline, queue, "?limit=2")] == [
+        ("2027-06-18T12:00:00Z", ["post_3"]), ("2027-06-18T18:00:00Z", []),
+    ]
+    assert reserved(dateline, queue)["slot"] == "2027-06-18T18:00:00Z"
+
+
 # Reservations
 
 
