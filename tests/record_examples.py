@@ -19,7 +19,7 @@ from tools.openapi import EXAMPLES
 
 Json = dict[str, Any]
 
-_IDS = re.compile(r"\b(post|prof|key)_([0-9A-HJKMNP-TV-Z]{26})\b")
+_IDS = re.compile(r"\b(post|prof|key|queue|resv)_([0-9A-HJKMNP-TV-Z]{26})\b")
 _SECRET = re.compile(r"\bdl_(live|test)_[\w-]{32}\b")
 
 
@@ -78,6 +78,7 @@ def record() -> Json:
         recorder = _Recorder(dateline)
         _posts(recorder)
         _rest(recorder)
+        _queues(recorder)
         _problems(recorder)
         return {"answers": recorder.answers, "problems": recorder.problems}
 
@@ -149,6 +150,21 @@ def _rest(recorder: _Recorder) -> None:
     recorder.ask("DELETE /v1/keys/{key_id}", key)
     recorder.ask("GET /v1/events", query="?after=0&limit=1")
     recorder.ask("GET /health", key=None)
+
+
+def _queues(recorder: _Recorder) -> None:
+    weekdays = ("monday", "wednesday", "friday")
+    queue = recorder.ask("POST /v1/queues", body={
+        "name": "Mornings", "timezone": "Europe/Berlin", "slots": [{"day": day, "time": "09:30"} for day in weekdays],
+        "blackoutDates": ["2027-12-24"],
+    })["id"]
+    recorder.ask("GET /v1/queues", query="?limit=1")
+    recorder.ask("PATCH /v1/queues/{queue_id}", queue, {"capacity": 2})
+    reservation = recorder.ask("POST /v1/queues/{queue_id}/reservations", queue, {"expiresIn": "PT30M"})["id"]
+    recorder.ask("GET /v1/queues/{queue_id}", queue)
+    recorder.ask("GET /v1/queues/{queue_id}/slots", queue, query="?limit=2")
+    recorder.ask("DELETE /v1/queues/{queue_id}/reservations/{reservation_id}", f"{queue} {reservation}")
+    recorder.ask("DELETE /v1/queues/{queue_id}", queue)
 
 
 def _problems(recorder: _Recorder) -> None:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .store.idempotency import Idempotency
     from .store.posts import Posts
     from .store.profiles import Profiles
+    from .store.queues import Queues
     from .store.workspaces import Workspaces
 
 
@@ -152,6 +153,14 @@ class Deps:
 
         _ = self.connection
         return Profiles()
+
+    @cached_property
+    def posting_queues(self) -> Queues:
+        """The queues of posting slots (`queue` is where deliveries wait)."""
+        from .store.queues import Queues
+
+        _ = self.connection
+        return Queues()
 
     @cached_property
     def workspaces(self) -> Workspaces:

@@ -334,6 +334,50 @@ class NewKey(Key):
     warnings: list[Warning]
 
 
+class QueueSlotTime(Answer):
+    """A moment of the week in the queue's zone."""
+
+    day: Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+    time: Annotated[str, Field(description="`HH:MM`")]
+
+
+class Queue(Answer):
+    """Weekly posting slots in local time."""
+
+    id: Annotated[str, Field(description="`queue_…`")]
+    name: str
+    timezone: Annotated[str, Field(description="IANA name")]
+    slots: Annotated[list[QueueSlotTime], Field(description="In the order of the week")]
+    capacity: Annotated[int, Field(description="Posts per slot")]
+    blackout_dates: Annotated[list[str], Field(description="Local dates without slots")]
+    profile_ids: Annotated[list[str], Field(description="For posts that name no profiles")]
+    next_slot: Annotated[Moment | None, Field(description="Where the next post would go; null when nothing is free")]
+    created_at: Moment
+    updated_at: Moment
+
+
+class QueueSlot(Answer):
+    """One slot to come."""
+
+    slot: Moment
+    local: Annotated[str, Field(description="What the clocks of the queue's zone show then")]
+    capacity: int
+    taken: Annotated[int, Field(description="More than `capacity` where that was larger before")]
+    free: int
+    reserved: Annotated[int, Field(description="How many of those taken are reservations")]
+    post_ids: Annotated[list[str], Field(description="The posts that have a place")]
+
+
+class Reservation(Answer):
+    """A place held for a while. Send its id as `reservationId`, with `queueId`, to use it."""
+
+    id: Annotated[str, Field(description="`resv_…`")]
+    queue_id: str
+    slot: Moment
+    local: Annotated[str, Field(description="What the clocks of the queue's zone show then")]
+    expires_at: Annotated[Moment, Field(description="From then on the place is free again; never later than the slot")]
+
+
 class FieldFault(BaseModel):
     """One thing wrong. Some codes bring further members (`limit`, `measured`, `unit`, `platform`, `nearest` …)."""
 
@@ -448,11 +492,25 @@ class KeyPage(Page):
     data: list[Key]
 
 
+class QueuePage(Page):
+    """Queues, oldest first."""
+
+    data: list[Queue]
+
+
+class QueueSlotPage(Page):
+    """A queue's slots in order of time."""
+
+    data: list[QueueSlot]
+
+
 ANSWERS: dict[str, type[BaseModel]] = {
     shape.__name__: shape
     for shape in (
-        Post, PostPage, EventPage, FeedPage, AttemptPage, Validation, Profile, ProfilePage, ProfileHealth, ProfileLimits,
-        Platform, PlatformPage, Workspace, KeyPage, NewKey, Health, Problem,
+        Post, PostPage, EventPage, FeedPage, AttemptPage, Validation,
+        Profile, ProfilePage, ProfileHealth, ProfileLimits, Platform, PlatformPage,
+        Queue, QueuePage, QueueSlotPage, Reservation,
+        Workspace, KeyPage, NewKey, Health, Problem,
     )
 }
 """By the names that `routes.ROUTES` gives them."""

@@ -56,7 +56,7 @@ def create(request: Request) -> Answer:
 
     body = request.body()
     wish = read(PostIn, body).wish()
-    if wish.publish_now or wish.scheduled_for is not None:
+    if wish.publish_now or wish.scheduled_for is not None or wish.queue_id is not None:
         require(request.actor, "posts:publish")
     seconds = _wait_seconds(request)
     claim = once.claim_of(request, body)
@@ -161,7 +161,7 @@ def patch(request: Request, post_id: str) -> Answer:
     body = request.body()
     shape = read(PostPatch, body)
     post = write.find(request.deps, request.actor, post_id)
-    if shape.status in ("scheduled", "publish") or shape.scheduled_for or post.status != "draft":
+    if shape.status in ("scheduled", "publish") or shape.scheduled_for or shape.queue_id or post.status != "draft":
         require(request.actor, "posts:publish")
     claim = once.claim_of(request, body)
     warnings: list[Warn] = []

@@ -69,7 +69,7 @@ class Request(NamedTuple):
         return cursor
 
     def moment(self, name: str) -> datetime | None:
-        """A query parameter that is a time with Z or an offset, None if it is not there. Raises `Problem`."""
+        """The instant of a query parameter, None if it is not there. Raises `Problem` for a time without `Z` or an offset."""
         raw = self.one(name)
         if raw is None:
             return None

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from . import meta, posts, profiles, workspace
+from . import meta, posts, profiles, queues, workspace
 from .answers import Answer
 
 
@@ -79,6 +79,19 @@ ROUTES: tuple[Route, ...] = (
           body="ProfilePatch", idempotent=True),
     Route("DELETE", "/v1/profiles/{profile_id}", profiles.delete, "profiles:write", "Disconnect", None, 204,
           query=("cancelPending",)),
+    Route("GET", "/v1/queues", queues.list_queues, "posts:read", "Queues of posting slots", "QueuePage", query=_PAGE),
+    Route("POST", "/v1/queues", queues.create, "posts:publish", "Define a queue", "Queue", 201, "QueueIn", idempotent=True),
+    Route("GET", "/v1/queues/{queue_id}", queues.get, "posts:read", "One queue", "Queue"),
+    Route("PATCH", "/v1/queues/{queue_id}", queues.patch, "posts:publish", "Change a queue; places that are taken stay", "Queue",
+          body="QueuePatch", idempotent=True),
+    Route("DELETE", "/v1/queues/{queue_id}", queues.delete, "posts:publish", "Remove a queue; its posts keep their time", None,
+          204),
+    Route("GET", "/v1/queues/{queue_id}/slots", queues.slots, "posts:read", "Its next slots, and what is taken", "QueueSlotPage",
+          query=("from", *_PAGE)),
+    Route("POST", "/v1/queues/{queue_id}/reservations", queues.reserve, "posts:publish", "Hold the next free place for a while",
+          "Reservation", 201, "ReservationIn", idempotent=True),
+    Route("DELETE", "/v1/queues/{queue_id}/reservations/{reservation_id}", queues.cancel_reservation, "posts:publish",
+          "Give a reserved place back", None, 204),
     Route("GET", "/v1/workspace", workspace.get, "posts:read", "Settings, plan and usage", "Workspace"),
     Route("GET", "/v1/keys", workspace.list_keys, "admin", "API keys", "KeyPage", query=_PAGE),
     Route("POST", "/v1/keys", workspace.create_key, "posts:read", "Mint a key with a subset of this one's scopes", "NewKey", 201,

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
+from ..domain import queues
 from ..domain.content import Media, Segment
 from ..domain.errors import FieldError, Problem
 from ..domain.instants import parse_duration
@@ -102,6 +103,8 @@ class ContentIn(Shape):
     on_late: Literal["publish", "fail", "draft"] | None = None
     on_segment_failure: Literal["resume", "rollback", "stop"] | None = None
     allow_duplicate: bool | None = None
+    queue_id: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
+    reservation_id: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
 
     @model_validator(mode="after")
     def _exclusive(self) -> ContentIn:
@@ -109,6 +112,10 @@ class ContentIn(Shape):
             raise fault("thread", "text and thread exclude each other.")
         if self.thread is not None and self.media:
             raise fault("media", "The media of a thread stand in its segments.")
+        if self.queue_id is not None and (self.scheduled_for or self.timezone or self.fold):
+            raise fault("queueId", "queueId and scheduledFor exclude each other: the queue knows the time and its zone.")
+        if self.reservation_id is not None and self.queue_id is None:
+            raise fault("reservationId", "reservationId needs the queueId it was reserved in.")
         ids = self.profile_ids or []
         for index, profile_id in enumerate(ids):
             if profile_id in ids[:index]:
@@ -130,8 +137,8 @@ class PostIn(ContentIn):
 
     @model_validator(mode="after")
     def _one_time(self) -> PostIn:
-        if self.publish_now and self.scheduled_for is not None:
-            raise fault("publishNow", "publishNow and scheduledFor exclude each other.")
+        if self.publish_now and (self.scheduled_for is not None or self.queue_id is not None):
+            raise fault("publishNow", "publishNow and scheduledFor (or queueId) exclude each other.")
         if self.scheduled_for is None and (self.timezone is not None or self.fold) and not self.publish_now:
             member = "fold" if self.timezone is None else "timezone"
             raise fault(member, f"{member} needs scheduledFor.")
@@ -153,6 +160,8 @@ class PostPatch(ContentIn):
             raise _nothing(PostPatch)
         if self.status == "publish" and self.scheduled_for is not None:
             raise fault("scheduledFor", "status publish means now: it and scheduledFor exclude each other.")
+        if self.status in ("publish", "draft") and self.queue_id is not None:
+            raise fault("queueId", f"A post in a queue is scheduled: queueId and status {self.status} exclude each other.")
         return self
 
 
@@ -218,6 +227,55 @@ class ProfilePatch(Shape):
         if not self.model_fields_set:
             raise _nothing(ProfilePatch)
         return self
+
+
+class SlotIn(Shape):
+    """A moment of the week on the clocks of the queue's zone."""
+
+    day: Annotated[str, Field(json_schema_extra={"enum": list(queues.DAYS)})]
+    time: Annotated[str, Field(description="`HH:MM`", examples=["09:30"])]
+
+
+class QueueIn(Shape):
+    """Define a queue. Sizes and values are held against the rules in `domain.queues`; what stands here is for the reader."""
+
+    name: Annotated[str | None, Field(json_schema_extra={"maxLength": queues.LONGEST_NAME})] = None
+    timezone: Annotated[str | None, Field(description="IANA name; the workspace's if not given")] = None
+    slots: Annotated[list[SlotIn] | None, Field(json_schema_extra={"minItems": 1, "maxItems": queues.MOST_SLOTS})] = None
+    capacity: Annotated[
+        int | None, Field(description="Posts per slot", json_schema_extra={"minimum": 1, "maximum": queues.MOST_CAPACITY})
+    ] = None
+    blackout_dates: Annotated[
+        list[str] | None,
+        Field(description="Local dates without slots, `YYYY-MM-DD`", json_schema_extra={"maxItems": queues.MOST_BLACKOUTS}),
+    ] = None
+    profile_ids: Annotated[
+        list[str] | None,
+        Field(description="For posts that name no profiles", json_schema_extra={"maxItems": queues.MOST_PROFILES}),
+    ] = None
+
+    def members(self) -> dict[str, Any]:
+        """Members of the domain's `Definition` that were given."""
+        given = {name: getattr(self, name) for name in self.model_fields_set}
+        if self.slots is not None:
+            given["slots"] = [(slot.day, slot.time) for slot in self.slots]
+        return given
+
+
+class QueuePatch(QueueIn):
+    """Change a queue: what is not named stays."""
+
+    @model_validator(mode="after")
+    def _something(self) -> QueuePatch:
+        if not self.model_fields_set:
+            raise _nothing(QueuePatch)
+        return self
+
+
+class ReservationIn(Shape):
+    """Hold the next free place for a while."""
+
+    expires_in: Annotated[str | None, Field(description="ISO 8601 duration, `PT1M` to `P1D`; `PT10M` if not given")] = None
 
 
 class KeyIn(Shape):

@@ -14,7 +14,7 @@ from pynamodb.exceptions import PynamoDBException
 from pynamodb.models import Model
 from pynamodb.transactions import TransactWrite
 
-from .tables import Conflict, answered
+from .tables import Conflict, answered, code_of, failed_condition
 
 MOST_OPERATIONS = 100
 """Of one transaction: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html"""
@@ -49,5 +49,25 @@ def write_together(connection: Connection, extras: Sequence[Extra]) -> None:
     except PynamoDBException as error:
         codes = {reason.code for reason in getattr(error, "cancellation_reasons", ()) if reason}
         if codes & {"ConditionalCheckFailed", "TransactionConflict"}:
+            raise Conflict from error
+        raise
+
+
+@answered
+def run(extra: Extra) -> None:
+    """One of them by itself. Raises `Conflict`, `StoreUnavailable`.
+
+    A refusal may be the echo of its own success, when the first answer was lost: whoever cannot bear that reads again.
+    """
+    row = extra.row
+    try:
+        if extra.operation == "put":
+            row.save(condition=extra.condition)
+        elif extra.operation == "update":
+            row.update(actions=list(extra.actions), condition=extra.condition)
+        else:
+            row.delete(condition=extra.condition)
+    except PynamoDBException as error:
+        if failed_condition(error) or code_of(error) == "TransactionConflictException":
             raise Conflict from error
         raise

@@ -103,16 +103,20 @@ class PostRow(Model):
 
 
 class BookingRow(Model):
-    """A profile's time, reserved by a post. `slot` is `<sort time>#<post id>`; `state` is draft, pending or released."""
+    """Two kinds of row. `<profile id>`/`<sort time>#<post id>` is a profile's time, reserved by a post; `state` is draft, pending
+    or released. `queue#<queue id>`/<slot's time> has the `holders` of a queue's slot (see `queues`); `number` counts writes."""
 
     class Meta:
         table_name = ""
 
     profile_id = UnicodeAttribute(hash_key=True)
     slot = UnicodeAttribute(range_key=True)
-    post_id = UnicodeAttribute()
+    post_id = UnicodeAttribute(null=True)
     ws = UnicodeAttribute()
-    state = UnicodeAttribute()
+    state = UnicodeAttribute(null=True)
+    holders = UnicodeSetAttribute(null=True)
+    number = NumberAttribute(null=True)
+    expires_at = NumberAttribute(null=True)
 
 
 class ByWorkspace(GlobalSecondaryIndex["ProfileRow"]):
@@ -155,7 +159,8 @@ class ProfileRow(Model):
 
 
 class WorkspaceRow(Model):
-    """Rows with a body: `ws#<id>`/`settings`, `ws#<id>`/`key#<key id>` (for listing), `key#<hash>`/`key` (for logging in).
+    """Rows with a body: `ws#<id>`/`settings`, `ws#<id>`/`key#<key id>` (for listing), `key#<hash>`/`key` (for logging in),
+    `ws#<side>`/`queue#<queue id>` (with a `version`).
     Rows of numbers: `usage#<side>`/`<period>#<owner>`, the counters of a plan; `guard` is the version of a profile's calendar."""
 
     class Meta:
@@ -168,6 +173,7 @@ class WorkspaceRow(Model):
     targets = NumberAttribute(null=True)
     pending = NumberAttribute(null=True)
     guard = NumberAttribute(null=True)
+    version = NumberAttribute(null=True)
 
 
 class EventRow(Model):

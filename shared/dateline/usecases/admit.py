@@ -172,7 +172,8 @@ def admit(
     problems, ruled = against(deps, plan, spacing, post, asked, known, Calendars(deps, post.id), now)
     if problems:
         raise together(problems)
-    toll = Toll(asked.added, {count: limits.most_of(plan, count) for count in asked.added}, {id: known.guards[id] for id in ruled})
+    most = {count: limits.most_of(plan, count) for count in asked.added}
+    toll = Toll(asked.added, most, {id: known.guards[id] for id in ruled})
     extras = tuple(registrations(deps, post, asked.contents, known, now))
     return Admission(toll, extras, tuple(_forecast(plan, asked.added, known.used, now)))
 

@@ -58,6 +58,7 @@ def reject(
     def move(current: Post) -> None:
         _pending(current, "draft")
         approvals.reject(current, actor.key_id, now, expected, reason)
+        current.queue = None
         lifecycle.stage(current, "draft", now)
 
     return rewrite(deps, post, move, once=once, if_match=if_match)

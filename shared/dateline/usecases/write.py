@@ -21,7 +21,7 @@ from ..store.allowances import Known
 from ..store.bookings import bookings_of, changed
 from ..store.posts import Claimed
 from ..store.tables import Conflict
-from . import dispatch
+from . import dispatch, queues
 from .admit import Admission, Before, admit, contents_of, read_for
 from .compose import Warn, Wish, compose, lay_on, wish_of
 
@@ -86,12 +86,11 @@ def create(
     now = deps.clock.now()
     post_id = new_id("post", now)
     for tries in range(MOST_TRIES):
-        written, admission = _new(deps, actor, wish, post_id, now)
+        written, admission, place = _new(deps, actor, wish, post_id, now)
         post = written.post
+        extras = [*admission.extras, *queues.moved(None, place, post.id, actor.partition, now)]
         try:
-            deps.posts.save(
-                post, bookings=bookings_of(post), once=once(post.publish_at), toll=admission.toll, extras=admission.extras
-            )
+            deps.posts.save(post, bookings=bookings_of(post), once=once(post.publish_at), toll=admission.toll, extras=extras)
         except Conflict:
             pause(deps, tries)
             continue
@@ -105,15 +104,19 @@ def preview(deps: Deps, actor: Actor, wish: Wish) -> Written:
     return _new(deps, actor, wish, "post_preview", deps.clock.now())[0]
 
 
-def _new(deps: Deps, actor: Actor, wish: Wish, post_id: str, now: datetime) -> tuple[Written, Admission]:
+def _new(deps: Deps, actor: Actor, wish: Wish, post_id: str, now: datetime) -> tuple[Written, Admission, queues.Place | None]:
+    place = None
+    if wish.queue_id is not None:
+        wish, place = queues.into_queue(deps, actor, wish, now)
     draft = not wish.publish_now and wish.scheduled_for is None
     known = read_for(
         deps, actor.partition, actor.settings, wish, None if draft else _guess(wish, actor.settings, now),
         known_ids(wish.profile_ids),
     )
     post, warnings = composed_post(deps, actor, wish, post_id, known.profiles, now)
+    post.queue = place.as_dict() if place else None
     admission = admit(deps, actor.settings, post, Before(), now, known, bookings_of(post))
-    return Written(post, warnings, admission.forecast), admission
+    return Written(post, warnings, admission.forecast), admission, place
 
 
 def composed_post(
@@ -162,10 +165,11 @@ def _expect(post: Post, if_match: int | None) -> None:
 
 
 class Moved(NamedTuple):
-    """What a move that needs admission read already; `fast` when only the time moves."""
+    """What a move that needs admission read already; `fast` when only the time moves; the place it takes in a queue."""
 
     known: Known | None = None
     fast: bool = False
+    place: queues.Place | None = None
 
 
 def rewrite(
@@ -178,16 +182,17 @@ def rewrite(
     """
     for tries in range(MOST_TRIES):
         _expect(post, if_match)
-        before = Before(bookings_of(post), contents_of(post))
-        moved = move(post)
+        before, queued, now = Before(bookings_of(post), contents_of(post)), post.queue, deps.clock.now()
+        moved = move(post) or Moved()
         admission = Admission()
         if settings is not None:
-            now, after = deps.clock.now(), bookings_of(post)
+            after = bookings_of(post)
             admission = admit(deps, settings, post, before, now, moved.known, after, fast=moved.fast and tries == 0)
+        extras = list(admission.extras)
+        if post.queue != queued or moved.place is not None:
+            extras += queues.moved(queued, moved.place, post.id, post.partition, now)
         try:
-            deps.posts.save(
-                post, bookings=changed(before.bookings, post), once=once, toll=admission.toll, extras=admission.extras
-            )
+            deps.posts.save(post, bookings=changed(before.bookings, post), once=once, toll=admission.toll, extras=extras)
             return post
         except Conflict:
             pause(deps, tries)
@@ -214,7 +219,7 @@ def edit(
     def move(current: Post) -> Moved:
         nonlocal entry
         said.clear()
-        target = to or ("scheduled" if "scheduled_for" in changes else current.stage)
+        target = to or ("scheduled" if changes.keys() & {"scheduled_for", "queue_id"} else current.stage)
         if current.status not in lifecycle.EDITABLE:
             raise lifecycle.illegal(current, target, f"The post is {current.status}: it can be edited until publishing begins.")
         if current.status != "draft" and not actor.scopes & {"posts:publish", "admin"}:
@@ -222,8 +227,8 @@ def edit(
             detail = "This key lacks the scope posts:publish; it may edit drafts only."
             raise Problem("forbidden", detail, extra={"requiredScope": "posts:publish"})
         moved_only = changes.keys() <= TIME and to in (None, "scheduled") and current.status in ("scheduled", "queued")
-        entry, known = _apply(deps, actor, current, changes, to, now, said, moved_only=moved_only)
-        return Moved(known, moved_only)
+        entry, moved = _apply(deps, actor, current, changes, to, now, said, moved_only=moved_only)
+        return moved
 
     post = rewrite(deps, post, move, settings=actor.settings, once=once, if_match=if_match)
     if entry != "keep":
@@ -250,17 +255,19 @@ def _laid_over(post: Post, changes: Mapping[str, Any]) -> Wish:
 def _apply(
     deps: Deps, actor: Actor, post: Post, changes: Mapping[str, Any], to: str | None, now: datetime, said: list[Warn],
     *, moved_only: bool,
-) -> tuple[Entry, Known | None]:
+) -> tuple[Entry, Moved]:
     """The edit itself. `moved_only`: only the time of a scheduled post moves, its content was held against the rules before.
     Says what has to become of the schedule entry: one that may be firing just now is never moved, a new one takes its place."""
     old_time, old_status = post.publish_at, post.status
-    wish = _laid_over(post, changes)
-    stage = to or ("scheduled" if changes.get("scheduled_for") else post.stage)
+    wish, place = _laid_over(post, changes), None
+    if wish.queue_id is not None:
+        wish, place = queues.into_queue(deps, actor, wish, now, post.id)
+    stage = to or ("scheduled" if changes.get("scheduled_for") or place else post.stage)
     if stage == "publish":
         wish = wish._replace(publish_now=True)
     elif stage == "queued":
         stage = "scheduled"
-    timed = changes.keys() & TIME
+    timed = place is not None or bool(changes.keys() & TIME)
     same = (post.publish_at, post.intent or {}) if post.publish_at is not None and not timed else None
     if stage == "scheduled" and wish.scheduled_for is None and same is None:
         raise Problem("invalid_request", "A post needs scheduledFor to be scheduled.", pointer="/scheduledFor")
@@ -281,17 +288,20 @@ def _apply(
         raise Problem("scheduled_time_in_past", detail, pointer="/scheduledFor")
     said += composed.warnings
     lay_on(post, wish, composed, actor.settings)
+    if place is not None or timed or stage in ("draft", "publish"):
+        post.queue = place.as_dict() if place else None
     if same is not None and not post.intent:
         post.intent = None
     lifecycle.edited(post, now)
     lifecycle.stage(post, approvals.gate(post, "queued" if stage == "publish" else stage, actor.settings), now)
+    moved = Moved(known, moved_only, place)
     if post.status != "scheduled":
-        return "new", known
+        return "new", moved
     near = old_time is None or (old_time - now).total_seconds() < deps.settings.tuning.lead + 2 * dispatch.NEAR
     if old_status != "scheduled" or near:
         post.entry += 1
-        return "new", known
-    return "keep" if post.publish_at == old_time else "move", known
+        return "new", moved
+    return "keep" if post.publish_at == old_time else "move", moved
 
 
 def _forget_entry(deps: Deps, post_id: str, counter: int) -> None:
@@ -315,6 +325,7 @@ def cancel(deps: Deps, post: Post, *, once: Claimed | None = None, if_match: int
             detail = f"The post is {current.status}: it can be cancelled until publishing begins."
             raise lifecycle.illegal(current, "cancelled", detail)
         current.revision += 1
+        current.queue = None
         lifecycle.stage(current, "cancelled", now)
 
     scheduled = post.status == "scheduled"
