@@ -236,12 +236,15 @@ class SlotIn(Shape):
     time: Annotated[str, Field(description="`HH:MM`", examples=["09:30"])]
 
 
-class QueueIn(Shape):
-    """Define a queue. Sizes and values are held against the rules in `domain.queues`; what stands here is for the reader."""
+Slots = Annotated[list[SlotIn], Field(json_schema_extra={"minItems": 1, "maxItems": queues.MOST_SLOTS})]
+QueueName = Annotated[str, Field(json_schema_extra={"minLength": 1, "maxLength": queues.LONGEST_NAME})]
 
-    name: Annotated[str | None, Field(json_schema_extra={"maxLength": queues.LONGEST_NAME})] = None
+
+class QueueMembers(Shape):
+    """What define and change have in common."""
+
+    # Sizes and values are held against the rules in `domain.queues`: what stands here tells the reader of them.
     timezone: Annotated[str | None, Field(description="IANA name; the workspace's if not given")] = None
-    slots: Annotated[list[SlotIn] | None, Field(json_schema_extra={"minItems": 1, "maxItems": queues.MOST_SLOTS})] = None
     capacity: Annotated[
         int | None, Field(description="Posts per slot", json_schema_extra={"minimum": 1, "maximum": queues.MOST_CAPACITY})
     ] = None
@@ -255,15 +258,25 @@ class QueueIn(Shape):
     ] = None
 
     def members(self) -> dict[str, Any]:
-        """Members of the domain's `Definition` that were given."""
+        """Members of the domain's `Definition` that were given (null takes one back to its default)."""
         given = {name: getattr(self, name) for name in self.model_fields_set}
-        if self.slots is not None:
-            given["slots"] = [(slot.day, slot.time) for slot in self.slots]
+        if given.get("slots") is not None:
+            given["slots"] = [(slot.day, slot.time) for slot in given["slots"]]
         return given
 
 
-class QueuePatch(QueueIn):
+class QueueIn(QueueMembers):
+    """Define a queue."""
+
+    name: QueueName
+    slots: Slots
+
+
+class QueuePatch(QueueMembers):
     """Change a queue: what is not named stays."""
+
+    name: QueueName | None = None
+    slots: Slots | None = None
 
     @model_validator(mode="after")
     def _something(self) -> QueuePatch:
