@@ -17,14 +17,8 @@ def test_the_commands_of_the_page_about_queues_do_what_it_says(running: Running,
     assert [slot["free"] for slot in json.loads(_bash(ahead, tmp_path))["data"]] == [2, 2, 2]
     assert json.loads(_bash(reserve, tmp_path))["slot"] == queue["nextSlot"]
     assert _bash(give_back, tmp_path) == ""
-    if _takes_queues(running):
-        assert (first := json.loads(_bash(put, tmp_path)))["status"] == "scheduled" and first["queueId"] == queue["id"]
-        second = json.loads(_bash(as_promised, tmp_path))
-        assert first["publishAt"] == second["publishAt"] == queue["nextSlot"]
+    assert (first := json.loads(_bash(put, tmp_path)))["status"] == "scheduled" and first["queueId"] == queue["id"]
+    second = json.loads(_bash(as_promised, tmp_path))
+    assert first["publishAt"] == second["publishAt"] == queue["nextSlot"]
     assert json.loads(_bash(change, tmp_path))["slots"] == [{"day": "tuesday", "time": "10:00"}]
     assert _bash(remove, tmp_path) == ""
-
-
-def _takes_queues(running: Running) -> bool:
-    """Whether a create knows `queueId` yet."""
-    return "queueId" in running.call("GET", "/openapi.json")[1]["components"]["schemas"]["PostIn"]["properties"]

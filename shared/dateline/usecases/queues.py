@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..domain.errors import FieldError, Problem
 from ..domain.ids import new_id, time_of
-from ..domain.instants import LONGEST, local, parse_rfc3339, rfc3339, shown
-from ..domain.queues import Definition, Queue, checked, slots_from
-from ..domain.zones import zone
+from ..domain.instants import LONGEST, parse_rfc3339, rfc3339, shown
+from ..domain.queues import Definition, Queue, checked, intent_of, slots_from
 from ..store.extras import Extra, run
 from ..store.queues import Holder, Place, place_of, release, take
 from ..store.tables import Conflict
@@ -204,11 +203,10 @@ def into_queue(
     else:
         horizon = deps.settings.max_horizon_days
         place = next_free(deps, queue, now, horizon_days=horizon, holder=holder, pointer="/queueId")
-    at = place.slot.astimezone(zone(queue.definition.timezone))
-    profile_ids = wish.profile_ids or queue.definition.profile_ids
-    shown_at = local(at.replace(tzinfo=None, fold=0))
+    intent = intent_of(queue.definition, place.slot)
     return wish._replace(
-        scheduled_for=shown_at, timezone=queue.definition.timezone, fold=at.fold, profile_ids=tuple(profile_ids)
+        scheduled_for=intent.local, timezone=intent.timezone, fold=intent.fold,
+        profile_ids=tuple(wish.profile_ids or queue.definition.profile_ids),
     ), place
 
 
