@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .store.bookings import Bookings
     from .store.events import Events
     from .store.idempotency import Idempotency
+    from .store.imports import Imports
     from .store.posts import Posts
     from .store.profiles import Profiles
     from .store.queues import Queues
@@ -81,6 +82,7 @@ class Settings:
         self.metrics = env.get("POWERTOOLS_METRICS_DISABLED", "").lower() not in ("1", "true")
         self.max_horizon_days = int(_number("DATELINE_MAX_HORIZON_DAYS", 365)) or None
         self.cors_origins = [o.strip() for o in env.get("DATELINE_CORS_ORIGINS", "").split(",") if o.strip()]
+        self.side_by_side = int(_number("DATELINE_SIDE_BY_SIDE", 16))
         self.auth_cache = _number("DATELINE_AUTH_CACHE_SECONDS", 60)
         self.call_seconds = _number("DATELINE_CALL_SECONDS", 30)
         self.allow_private_servers = env.get("DATELINE_ALLOW_LOOPBACK") == "1"
@@ -114,7 +116,10 @@ class Deps:
     def _client(self, service: str) -> Any:
         from botocore.config import Config
 
-        config = Config(connect_timeout=1, read_timeout=5, retries={"total_max_attempts": 4, "mode": "standard"})
+        config = Config(
+            connect_timeout=1, read_timeout=5, retries={"total_max_attempts": 4, "mode": "standard"},
+            max_pool_connections=max(10, self.settings.side_by_side),
+        )
         return self.session.create_client(service, region_name=self.settings.region, config=config)
 
     @cached_property
@@ -145,6 +150,13 @@ class Deps:
         from .store.allowances import Allowances
 
         return Allowances(self.connection)
+
+    @cached_property
+    def imports(self) -> Imports:
+        """Bulk imports."""
+        from .store.imports import Imports
+
+        return Imports(self.connection)
 
     @cached_property
     def profiles(self) -> Profiles:

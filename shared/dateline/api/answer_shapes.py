@@ -229,6 +229,33 @@ class ProfileLimits(Answer):
     plan: dict[str, Any]
 
 
+class BulkRow(Answer):
+    """What became of a row, or would become of it: a post's id, or errors."""
+
+    row: Annotated[int, Field(description="Counts from 1, without the header")]
+    line: Annotated[int | None, Field(description="Where it begins in a CSV file")]
+    id: Annotated[str | None, Field(description="null in a dry run, and for a row with errors")]
+    status: Annotated[PostStatus | None, Field(description="The status it was created with")]
+    publish_at: Moment | None
+    errors: list[FieldFault]
+    warnings: list[Warning]
+
+
+class Bulk(Answer):
+    """An import. While `status` is `running` or `undoing` it goes on by itself; ask again."""
+
+    id: Annotated[str | None, Field(description="`bulk_…`; null where nothing was written")]
+    status: Literal["planned", "running", "done", "undoing", "undone", "dropped"]
+    dry_run: bool
+    total: int
+    created: Annotated[int, Field(description="Posts written so far (that would be, in a dry run)")]
+    failed: Annotated[int, Field(description="Rows with errors")]
+    cancelled: Annotated[int, Field(description="Posts taken back by an undo")]
+    kept: Annotated[list[str], Field(description="Posts that an undo came too late for")]
+    created_at: Moment | None
+    rows: list[BulkRow]
+
+
 class PlatformText(Answer):
     """One limit of text and how it is counted."""
 
@@ -509,7 +536,7 @@ ANSWERS: dict[str, type[BaseModel]] = {
     for shape in (
         Post, PostPage, EventPage, FeedPage, AttemptPage, Validation,
         Profile, ProfilePage, ProfileHealth, ProfileLimits, Platform, PlatformPage,
-        Queue, QueuePage, QueueSlotPage, Reservation,
+        Bulk, Queue, QueuePage, QueueSlotPage, Reservation,
         Workspace, KeyPage, NewKey, Health, Problem,
     )
 }

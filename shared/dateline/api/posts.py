@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..domain.errors import Problem
 from ..domain.instants import sortable
@@ -16,6 +16,9 @@ from . import once
 from .answers import Answer, fitting, page_of, problem_view, slice_of
 from .auth import require
 from .request import Request
+
+if TYPE_CHECKING:
+    from ..store.listing import Filter
 
 LONGEST_WAIT = 25.0
 """Seconds a synchronous answer is waited for; API Gateway gives up at 30."""
@@ -92,10 +95,10 @@ def validate(request: Request) -> Answer:
     return Answer(200, {"valid": True, **said, **verdict, "problem": None})
 
 
-def list_posts(request: Request) -> Answer:
-    """GET /v1/posts."""
+def wanted_of(request: Request) -> Filter:
+    """The filters of a list. Raises `Problem` for those that make no sense, and for a cursor of other ones."""
     from ..platforms import registry
-    from ..store.listing import Filter, decode_cursor, encode_cursor, page
+    from ..store.listing import Filter, decode_cursor
 
     statuses = [s for value in request.query.get("status", []) for s in value.split(",") if s]
     for status in statuses:
@@ -120,6 +123,14 @@ def list_posts(request: Request) -> Answer:
     if at and ((since and at < sortable(since)) or (until and at >= sortable(until))):
         detail = "This cursor belongs to another from or to; keep the filters while paging."
         raise Problem("invalid_request", detail, pointer="/cursor")
+    return wanted
+
+
+def list_posts(request: Request) -> Answer:
+    """GET /v1/posts."""
+    from ..store.listing import encode_cursor, page
+
+    wanted, cursor = wanted_of(request), request.cursor()
     found = page(request.deps.posts, request.actor.partition, wanted, request.limit(), cursor)
     parts = fitting(found.posts, shown)
     if len(parts) == len(found.posts):

@@ -39,6 +39,17 @@ class Request(NamedTuple):
         """The JSON object in the body; `{}` for an empty body. Raises `Problem`: too large, wrong type, malformed."""
         return read_json(self.event, self.headers)
 
+    def rows(self, most: int) -> Any:
+        """The rows of a bulk request: the bytes of a CSV file, or what a JSON body holds. Raises `Problem`."""
+        kind = self.headers.get("content-type", "").split(";")[0].strip().lower()
+        data = raw_body(self.event, most)
+        if kind == "text/csv":
+            return data
+        if kind in ("application/json", "") or kind.endswith("+json"):
+            return parsed(data)
+        detail = f"Send Content-Type: text/csv, or application/json with an array of posts, not {kind[:60]!r}."
+        raise Problem("unsupported_media_type", detail)
+
     def one(self, name: str, default: str | None = None) -> str | None:
         """The value of a query parameter that may stand once."""
         values = self.query.get(name)
@@ -142,8 +153,17 @@ def read_json(event: Mapping[str, Any], headers: Mapping[str, str]) -> dict[str,
         raise Problem("unsupported_media_type", f"Send JSON with Content-Type: application/json, not {kind[:60]!r}.")
     if not data.strip():
         return {}
+    value = parsed(data)
+    if not isinstance(value, dict):
+        raise Problem("invalid_request", "The body must be a JSON object.", pointer="")
+    _refuse_unstorable(value)
+    return value
+
+
+def parsed(data: bytes) -> Any:
+    """JSON text as a value. Raises `Problem`."""
     try:
-        value = json.loads(data.decode("utf-8"))
+        return json.loads(data.decode("utf-8"))
     except RecursionError:
         raise Problem("invalid_request", f"The JSON {TOO_DEEP.why}.") from None
     except UnicodeError:
@@ -151,10 +171,6 @@ def read_json(event: Mapping[str, Any], headers: Mapping[str, str]) -> dict[str,
     except ValueError as error:
         where = f" (line {error.lineno}, column {error.colno})" if isinstance(error, json.JSONDecodeError) else ""
         raise Problem("invalid_request", f"The body is not valid JSON{where}.") from None
-    if not isinstance(value, dict):
-        raise Problem("invalid_request", "The body must be a JSON object.", pointer="")
-    _refuse_unstorable(value)
-    return value
 
 
 def _refuse_unstorable(body: dict[str, Any]) -> None:

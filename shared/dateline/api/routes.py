@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from . import meta, posts, profiles, queues, workspace
+from . import bulk, meta, posts, profiles, queues, workspace
 from .answers import Answer
 
 
@@ -45,6 +45,13 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/v1/posts/validate", posts.validate, "posts:read", "What create would answer, writing nothing",
           "Validation", body="PostIn"),
     Route("GET", "/v1/posts", posts.list_posts, "posts:read", "List posts", "PostPage", query=(*_POST_FILTERS, *_PAGE)),
+    Route("POST", "/v1/posts/bulk", bulk.create, "posts:write", "Create up to 1,000 posts from CSV or JSON", "Bulk", 201,
+          "BulkIn", query=("dryRun", "onError", "staggerMinutes"), also=(200, 202), idempotent=True),
+    Route("GET", "/v1/posts/export.csv", bulk.export, "posts:read", "Posts as CSV that can be imported again", None,
+          query=(*_POST_FILTERS, "cursor")),
+    Route("GET", "/v1/bulk/{bulk_id}", bulk.get, "posts:read", "How far an import is", "Bulk"),
+    Route("DELETE", "/v1/bulk/{bulk_id}", bulk.delete, "posts:publish", "Undo an import: cancel what has not published", "Bulk",
+          also=(202,)),
     Route("GET", "/v1/posts/{post_id}", posts.get, "posts:read", "One post", "Post"),
     Route("GET", "/v1/posts/{post_id}/events", posts.events, "posts:read", "A post's transitions", "EventPage", query=_PAGE),
     Route("GET", "/v1/posts/{post_id}/attempts", posts.attempts, "posts:read", "Every try at every target", "AttemptPage",

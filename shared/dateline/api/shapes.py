@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, RootModel, StringConstraints, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
@@ -178,6 +178,10 @@ class ResolveIn(Shape):
         if self.outcome == "published" and self.remote_id is None:
             raise fault("remoteId", "remoteId is required with the outcome published.")
         return self
+
+
+class BulkIn(RootModel[list[PostIn]]):
+    """The posts, as for a single create; or the same as CSV (`text/csv`)."""
 
 
 Hash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]

@@ -178,7 +178,7 @@ def body_of_post(post: Post) -> dict[str, Any]:
     """The create body that would make this post again; what has its default is left out.
 
     Lateness is always named: its default is the workspace's, and may be another where the body is used. The time is the
-    wall-clock wish; a post that was published at once, or a draft without a time, has none.
+    wall-clock wish; a post that was published at once, or a draft (which a time would schedule), has none.
     """
     intent = post.intent or {}
     single = None if post.thread or not post.segments else post.segments[0]
@@ -187,7 +187,8 @@ def body_of_post(post: Post) -> dict[str, Any]:
         "thread": [_segment(segment.as_dict()) for segment in post.segments] if post.thread else None,
         "profileIds": list(post.targets),
         "media": [item.as_dict() for item in single.media] if single else None,
-        "scheduledFor": intent.get("local"), "timezone": intent.get("timezone"), "fold": intent.get("fold"),
+        **({} if post.stage == "draft" else
+           {"scheduledFor": intent.get("local"), "timezone": intent.get("timezone"), "fold": intent.get("fold")}),
         "platforms": post.platforms, "firstComment": post.first_comment, "labels": list(post.labels), "metadata": post.metadata,
         "maxLateness": None if post.max_lateness is None else format_duration(seconds(post.max_lateness)),
         "onLate": post.on_late,

@@ -7,7 +7,7 @@ number it was read with, so that two takers never get the same place; whoever gi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -95,13 +95,13 @@ def take(place: Place, holder: Holder) -> Extra:
     return Extra("put", row, condition=unchanged)
 
 
-def release(queue_id: str, slot: datetime, holder: Holder, ws: str) -> Extra:
-    """The write that gives a place back. It needs no reading before it and is never refused: what is gone stays gone.
+def release(queue_id: str, slot: datetime, holders: Sequence[Holder], ws: str) -> Extra:
+    """The write that gives places of a slot back. It needs no reading before it and is never refused: what is gone stays gone.
 
     The number rises, so that a taker who read the row before reads it again.
     """
     return Extra("update", BookingRow(_pk(queue_id), sortable(slot)), (
-        BookingRow.holders.delete({holder.stored()}), BookingRow.number.add(1),
+        BookingRow.holders.delete({holder.stored() for holder in holders}), BookingRow.number.add(1),
         BookingRow.ws.set(ws), BookingRow.expires_at.set(_expiry(slot)),
     ))
 

@@ -161,6 +161,7 @@ class ProfileRow(Model):
 class WorkspaceRow(Model):
     """Rows with a body: `ws#<id>`/`settings`, `ws#<id>`/`key#<key id>` (for listing), `key#<hash>`/`key` (for logging in),
     `ws#<side>`/`queue#<queue id>` (with a `version`).
+    Imports: `bulk#<id>`/`head` and `rows#<n>` (with `data`), and `bulk#open`/<id> while they are not finished.
     Rows of numbers: `usage#<side>`/`<period>#<owner>`, the counters of a plan; `guard` is the version of a profile's calendar."""
 
     class Meta:
@@ -173,6 +174,8 @@ class WorkspaceRow(Model):
     targets = NumberAttribute(null=True)
     pending = NumberAttribute(null=True)
     guard = NumberAttribute(null=True)
+    data = BinaryAttribute(legacy_encoding=False, null=True)
+    expires_at = NumberAttribute(null=True)
     version = NumberAttribute(null=True)
 
 

@@ -72,7 +72,7 @@ def read_for(
     }
     segments = wish.segments()
     drafts: list[Draft] = [draft_for(segments, {}), *(draft_for(segments, dict(o or {})) for o in wish.platforms.values())]
-    days = _days(twin_bucket(at))
+    days = neighbours(twin_bucket(at))
     twins = {(content_hash(draft), day) for draft in drafts for day in days}
     guards = profile_ids if spacing_of(settings, plan) else ()
     return deps.allowances.read(side, profile_ids, counters=counters, guards=guards, twins=twins)
@@ -83,7 +83,8 @@ def spacing_of(settings: Mapping[str, Any], plan: Plan) -> int:
     return max(int(settings.get("min_spacing_minutes") or 0), plan.spacing_minutes)
 
 
-def _days(day: int) -> tuple[int, int, int]:
+def neighbours(day: int) -> tuple[int, int, int]:
+    """The days in which a twin may be registered."""
     return day - 1, day, day + 1
 
 
@@ -167,7 +168,7 @@ def admit(
     plan = limits.plan_of(settings)
     spacing = spacing_of(settings, plan)
     asked = asked_of(plan, spacing, post, before, after, now)
-    wanted = {(twin[0], day) for twin, _ in asked.contents for day in (_days(twin[1]) if not fast else ())}
+    wanted = {(twin[0], day) for twin, _ in asked.contents for day in (neighbours(twin[1]) if not fast else ())}
     known = complete(deps, post.partition, known, asked.added, {*asked.guarded}, wanted)
     problems, ruled = against(deps, plan, spacing, post, asked, known, Calendars(deps, post.id), now)
     if problems:
@@ -196,7 +197,7 @@ def _twins(
     """The duplicates among the registered contents. A registration is a hint: the post behind it is looked at."""
     suspects: dict[str, set[str]] = {}
     for (digest, day), profile_id in contents:
-        for near in _days(day):
+        for near in neighbours(day):
             owner = known.twins.get((digest, near), Registered(None, {})).owners.get(profile_id)
             if owner is not None and owner != post.id:
                 suspects.setdefault(owner, set()).add(profile_id)

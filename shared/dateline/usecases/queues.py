@@ -188,7 +188,7 @@ def cancel_reservation(deps: Deps, queue: Queue, reservation_id: str) -> None:
     place = reserved(deps, queue, reservation_id, deps.clock.now())
     holder = place.held_by(reservation_id)
     assert holder is not None
-    run(release(queue.id, place.slot, holder, queue.partition))
+    run(release(queue.id, place.slot, [holder], queue.partition))
 
 
 def into_queue(
@@ -222,7 +222,7 @@ def moved(before: Mapping[str, Any] | None, place: Place | None, post_id: str, w
     if place is not None and not (stays and place.held_by(post_id) and place.reservation is None):
         extras.append(take(place, holder))
     if before is not None and slot is not None and slot > now and not stays:
-        extras.append(release(before["id"], slot, holder, ws))
+        extras.append(release(before["id"], slot, [holder], ws))
     return extras
 
 

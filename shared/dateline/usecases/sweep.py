@@ -58,7 +58,20 @@ def sweep(deps: Deps, time_left: Callable[[], float]) -> Swept:
         except Exception as error:
             failed += 1
             log.exception("a post could not be swept", extra={"post_id": post_id, "reason": type(error).__name__})
+    if time_left() > 15.0:
+        _carry_on(deps, time_left)
     return Swept(seen, failed, overdue)
+
+
+def _carry_on(deps: Deps, time_left: Callable[[], float]) -> None:
+    """Imports that were interrupted. Most minutes there are none, and what carries them on is not even loaded."""
+    try:
+        if deps.imports.open(1):
+            from . import bulk
+
+            bulk.catch_up(deps, time_left)
+    except StoreUnavailable:
+        log.warning("imports could not be looked at")
 
 
 def visit(deps: Deps, post: Post, now: datetime, busy: Callable[[], bool] = lambda: False) -> str:

@@ -110,7 +110,7 @@ def _new(deps: Deps, actor: Actor, wish: Wish, post_id: str, now: datetime) -> t
         wish, place = queues.into_queue(deps, actor, wish, now)
     draft = not wish.publish_now and wish.scheduled_for is None
     known = read_for(
-        deps, actor.partition, actor.settings, wish, None if draft else _guess(wish, actor.settings, now),
+        deps, actor.partition, actor.settings, wish, None if draft else time_of(wish, actor.settings, now),
         known_ids(wish.profile_ids),
     )
     post, warnings = composed_post(deps, actor, wish, post_id, known.profiles, now)
@@ -132,7 +132,7 @@ def composed_post(
     return post, composed.warnings
 
 
-def _guess(wish: Wish, settings: Mapping[str, Any], now: datetime) -> datetime | None:
+def time_of(wish: Wish, settings: Mapping[str, Any], now: datetime) -> datetime | None:
     """When the wish would go out, to know what to read; None where that is wrong in itself (`compose` says why)."""
     if wish.publish_now or wish.scheduled_for is None:
         return now
@@ -277,7 +277,7 @@ def _apply(
         raise Problem("invalid_request", f"{member} needs scheduledFor.", pointer=f"/{member}")
     known = None
     if not moved_only:
-        at = None if draft else same[0] if same and stage != "publish" else _guess(wish, actor.settings, now)
+        at = None if draft else same[0] if same and stage != "publish" else time_of(wish, actor.settings, now)
         known = read_for(deps, actor.partition, actor.settings, wish, at, known_ids([*post.targets, *wish.profile_ids]))
     composed = compose(
         wish, known.profiles if known else {}, actor.settings, now, deps.settings.max_horizon_days, draft=draft,
