@@ -56,8 +56,8 @@ def test_the_columns_are_the_contract_s_in_its_order_and_then_two_of_our_own() -
 
 def test_every_column_is_a_member_of_a_create_body() -> None:
     members = {field.alias for field in PostIn.model_fields.values()}
-    # queueId comes with queues; publishNow is no matter of a sheet.
-    assert {column.path[0] for column in COLUMNS} | {"publishNow"} == members | {"queueId"}
+    # publishNow is no matter of a sheet, and a reservation is for one post.
+    assert {column.path[0] for column in COLUMNS} | {"publishNow", "reservationId"} == members
 
 
 def test_a_row_becomes_the_create_body_that_json_would_send() -> None:
