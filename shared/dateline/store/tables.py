@@ -20,7 +20,7 @@ from pynamodb.attributes import (
 )
 from pynamodb.connection import Connection
 from pynamodb.exceptions import PynamoDBException
-from pynamodb.indexes import AllProjection, GlobalSecondaryIndex, KeysOnlyProjection
+from pynamodb.indexes import AllProjection, GlobalSecondaryIndex, IncludeProjection, KeysOnlyProjection
 from pynamodb.models import Model
 
 if TYPE_CHECKING:
@@ -53,11 +53,11 @@ class ByStatus(GlobalSecondaryIndex["PostRow"]):
 
 
 class Due(GlobalSecondaryIndex["PostRow"]):
-    """Everything sweep has to look at, by when; sparse and spread over shards."""
+    """Everything sweep has to look at, by when, with whose it is; sparse and spread over shards."""
 
     class Meta:
         index_name = "due"
-        projection = KeysOnlyProjection()
+        projection = IncludeProjection(["ws"])
 
     due_shard = UnicodeAttribute(hash_key=True)
     due_at = UnicodeAttribute(range_key=True)

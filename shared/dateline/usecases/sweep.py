@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("dateline")
 
 PER_SHARD = 200
-"""Posts looked at per shard and minute; what is left comes next minute, the oldest first."""
+"""Posts looked at per shard and minute, the workspaces in turn; what is left comes next minute, the oldest first."""
 
 BUSY = 1000
 """Messages that wait in the deliveries queue: above that a target that was not claimed yet is taken to be among them. It is
