@@ -219,6 +219,16 @@ class Posts:
         return [post_id for ids in rounds for post_id in ids if post_id is not None][: limit * DUE_SHARDS]
 
     @answered
+    def by_deadline(self, shard: int, after: Sequence[str] | None, limit: int) -> tuple[list[str], list[str] | None]:
+        """A page of the ids of everything in one shard that has a deadline, passed or not, in order of it, and where to go on
+        (give it as `after`); None: that was the last page."""
+        start: Any = {"due_shard": {"S": str(shard)}, "due_at": {"S": after[0]}, "id": {"S": after[1]}} if after else None
+        result = PostRow.due.query(str(shard), limit=limit, page_size=limit, last_evaluated_key=start)
+        rows = list(result)
+        more = rows and result.last_evaluated_key
+        return [row.id for row in rows], [str(rows[-1].due_at), rows[-1].id] if more else None
+
+    @answered
     def oldest_due(self, now: datetime) -> datetime | None:
         """The earliest deadline that has passed, None if none has."""
         passed = [

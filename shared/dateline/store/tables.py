@@ -155,7 +155,8 @@ class ProfileRow(Model):
 
 
 class WorkspaceRow(Model):
-    """Three kinds of row: `ws#<id>`/`settings`, `ws#<id>`/`key#<key id>` (for listing), `key#<hash>`/`key` (for logging in)."""
+    """Four kinds of row: `ws#<id>`/`settings`, `ws#<id>`/`key#<key id>` (for listing), `key#<hash>`/`key` (for logging in),
+    `system`/<name> (what the deployment notes for itself)."""
 
     class Meta:
         table_name = ""

@@ -1,7 +1,8 @@
 """The guarantee behind every fast path. Once a minute: whatever is past its deadline is looked at, and moved on or ended.
 
 A post without a schedule entry, a message that was lost or died in the dead-letter queue, a worker that never came back, an
-event that was never announced: each leaves its post in the `due` index with a deadline that passes.
+event that was never announced: each leaves its post in the `due` index with a deadline that passes. After that it looks whether
+the zone database has changed (`rezone`).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ..domain import lifecycle
 from ..domain.post import Post
 from ..store.tables import Conflict, StoreUnavailable
-from . import announce, dispatch
+from . import announce, dispatch, rezone
 
 if TYPE_CHECKING:
     from ..wiring import Deps
@@ -58,6 +59,11 @@ def sweep(deps: Deps, time_left: Callable[[], float]) -> Swept:
         except Exception as error:
             failed += 1
             log.exception("a post could not be swept", extra={"post_id": post_id, "reason": type(error).__name__})
+    try:
+        rezone.follow(deps, time_left)
+    except Exception as error:
+        failed += 1
+        log.exception("waiting posts could not follow the zone database", extra={"reason": type(error).__name__})
     return Swept(seen, failed, overdue)
 
 

@@ -326,3 +326,39 @@ def resolve(
         lifecycle.settle(current, target, outcome, remote, now, of_segments=segments)
 
     return _write(deps, post, move, once=once, if_match=if_match)
+
+
+class _Stays(Exception):
+    """The post is not to be moved."""
+
+
+def retime(deps: Deps, post: Post, when: Callable[[Post], datetime | None]) -> Post | None:
+    """Move a waiting post to the instant that `when` gives for it, as an edit of its time does: a new revision and its event, the
+    bookings and the entry with it. What it was meant for stays as it is. One whose new time has come goes out at once.
+
+    `when` is asked again after a conflict; where it says None nothing is written and None is returned. Raises `Conflict`,
+    `StoreUnavailable`.
+    """
+    now = deps.clock.now()
+    entry: Entry = "keep"
+
+    def move(current: Post) -> None:
+        nonlocal entry
+        before, at = current.publish_at, when(current)
+        if before is None or at is None:
+            raise _Stays
+        current.publish_at = at
+        lifecycle.edited(current, now)
+        lifecycle.stage(current, current.stage, now)
+        # As in an edit: an entry that may be firing just now is never moved, a new one takes its place.
+        near = (before - now).total_seconds() < deps.settings.tuning.lead + 2 * dispatch.NEAR
+        entry = "keep" if current.status != "scheduled" else "new" if near else "move"
+        current.entry += entry == "new"
+
+    try:
+        post = _write(deps, post, move)
+    except _Stays:
+        return None
+    if entry != "keep":
+        wake(deps, post, replace=entry == "move")
+    return post
