@@ -15,6 +15,7 @@ from werkzeug.wrappers import Request, Response
 from dateline.api.auth import forget
 from dateline.domain.errors import Problem
 from dateline.domain.instants import parse_duration, rfc3339
+from dateline.domain.limits import plan_of
 from dateline.wiring import Deps
 from local.networks.base import World
 from local.networks.base import answer as answer_json
@@ -75,6 +76,7 @@ class LocalApp:
             if request.path == "/local/plan" and request.method == "POST":
                 settings = self.deps.workspaces.settings(WORKSPACE)
                 settings["plan"] = dict(body["plan"]) if body.get("plan") else None
+                plan_of(settings)
                 self.deps.workspaces.save_settings(WORKSPACE, settings)
                 forget()
                 return answer_json(200, {"plan": settings["plan"]})

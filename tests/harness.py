@@ -26,8 +26,8 @@ NETWORKS_URL = "http://127.0.0.1:8788"
 
 ENVIRONMENT = {
     "DATELINE_SERVER_X": f"{NETWORKS_URL}/x", "DATELINE_SERVER_TELEGRAM": f"{NETWORKS_URL}/telegram",
-    "DATELINE_ALLOW_LOOPBACK": "1", "DATELINE_AUTH_CACHE_SECONDS": "0", "POWERTOOLS_LOG_LEVEL": "CRITICAL",
-    "POWERTOOLS_METRICS_DISABLED": "true",
+    "DATELINE_ALLOW_LOOPBACK": "1", "DATELINE_AUTH_CACHE_SECONDS": "0", "DATELINE_SIDE_BY_SIDE": "1", "POWERTOOLS_LOG_LEVEL":
+    "CRITICAL", "POWERTOOLS_METRICS_DISABLED": "true",
 }
 
 
@@ -98,8 +98,9 @@ class Dateline:
         return self.stack.request(method, path, sent, body)
 
     def post(self, *profiles: str, text: str = "Hello", at: datetime | None = None, **more: Any) -> dict[str, Any]:
-        """Create a post and return it; without `at`, `publishNow` or similar in `more` it is a draft."""
-        body = {"text": text, "profileIds": list(profiles), **more}
+        """Create a post and return it; without `at`, `publishNow` or similar in `more` it is a draft. Its words may be those of
+        another: tests about duplicates say otherwise."""
+        body = {"text": text, "profileIds": list(profiles), "allowDuplicate": True, **more}
         if at is not None:
             body["scheduledFor"] = at.isoformat().replace("+00:00", "Z")
         if "thread" in more:

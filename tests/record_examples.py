@@ -19,7 +19,7 @@ from tools.openapi import EXAMPLES
 
 Json = dict[str, Any]
 
-_IDS = re.compile(r"\b(post|prof|key)_([0-9A-HJKMNP-TV-Z]{26})\b")
+_IDS = re.compile(r"\b(post|prof|key|queue|resv)_([0-9A-HJKMNP-TV-Z]{26})\b")
 _SECRET = re.compile(r"\bdl_(live|test)_[\w-]{32}\b")
 
 
@@ -79,6 +79,7 @@ def record() -> Json:
         _posts(recorder)
         _rest(recorder)
         _problems(recorder)
+        _queues(recorder)
         return {"answers": recorder.answers, "problems": recorder.problems}
 
 
@@ -177,6 +178,21 @@ def _problems(recorder: _Recorder) -> None:
     done = dateline.post("prof_mastodon", text="Out", publishNow=True)["id"]
     dateline.stack.settle(timers=False)
     refuse("DELETE", f"/v1/posts/{done}")
+
+
+def _queues(recorder: _Recorder) -> None:
+    weekdays = ("monday", "wednesday", "friday")
+    queue = recorder.ask("POST /v1/queues", body={
+        "name": "Mornings", "timezone": "Europe/Berlin", "slots": [{"day": day, "time": "09:30"} for day in weekdays],
+        "blackoutDates": ["2027-12-24"],
+    })["id"]
+    recorder.ask("GET /v1/queues", query="?limit=1")
+    recorder.ask("PATCH /v1/queues/{queue_id}", queue, {"capacity": 2})
+    reservation = recorder.ask("POST /v1/queues/{queue_id}/reservations", queue, {"expiresIn": "PT30M"})["id"]
+    recorder.ask("GET /v1/queues/{queue_id}", queue)
+    recorder.ask("GET /v1/queues/{queue_id}/slots", queue, query="?limit=2")
+    recorder.ask("DELETE /v1/queues/{queue_id}/reservations/{reservation_id}", f"{queue} {reservation}")
+    recorder.ask("DELETE /v1/queues/{queue_id}", queue)
 
 
 def main() -> int:

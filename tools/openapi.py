@@ -43,7 +43,8 @@ answers (413 above 6 MB, 429 above the stack's throttle, 503) are not problem de
 
 TAGS = (
     ("posts", "Posts: create, edit, publish, follow"), ("profiles", "Profiles: connected accounts"),
-    ("platforms", "Platforms: the catalogue of networks"), ("keys", "Keys"), ("workspace", "Workspace and event feed"),
+    ("platforms", "Platforms: the catalogue of networks"), ("queues", "Queues: weekly posting slots"), ("keys", "Keys"),
+    ("workspace", "Workspace and event feed"),
     ("service", "Service: no key needed"),
 )
 
@@ -77,6 +78,7 @@ PARAMETERS: dict[str, Json] = {
         "description": "Position of the last event that was seen (`lastPosition`, `nextCursor`), 0 for the beginning",
         "schema": {"type": "string", "pattern": "^[0-9]{1,12}$"},
     },
+    "at": {"description": "The time to ask about (with `Z` or an offset); now if it is not given", "schema": MOMENT},
     "cancelPending": {
         "description": "Cancel the posts that still wait on this account",
         "schema": {"type": "string", "enum": ["true", "false"], "default": "false"},
@@ -84,9 +86,15 @@ PARAMETERS: dict[str, Json] = {
 }
 """Every query parameter of the table of routes."""
 
+MEANINGS: dict[tuple[str, str], str] = {
+    ("GET /v1/queues/{queue_id}/slots", "from"): "Slots from this instant on (with `Z` or an offset); from now on if not given",
+}
+"""What a parameter means where it means something else than in `PARAMETERS`."""
+
 IN_PATH = {
     "post_id": ("postId", "`post_…`"), "profile_id": ("profileId", "`prof_…`"), "key_id": ("keyId", "`key_…`"),
     "name": ("name", "The network's name"),
+    "queue_id": ("queueId", "`queue_…`"), "reservation_id": ("reservationId", "`resv_…`"),
 }
 
 TIMES = (
@@ -99,19 +107,25 @@ TIMES = (
     "beyond_horizon",
     "beyond_platform_horizon",
 )
-ALL_OF_A_POST = (*TIMES, "content_invalid", "not_found")
+ADMISSION = ("limit_exceeded", "platform_not_allowed", "too_close", "platform_daily_limit", "duplicate_content")
+ALL_OF_A_POST = (*TIMES, "content_invalid", "not_found", *ADMISSION)
 
 REFUSALS: dict[str, tuple[str, ...]] = {
     "POST /v1/posts": ALL_OF_A_POST,
     "PATCH /v1/posts/{post_id}": (*ALL_OF_A_POST, "illegal_transition", "revision_conflict"),
     "DELETE /v1/posts/{post_id}": ("illegal_transition", "revision_conflict"),
-    "POST /v1/posts/{post_id}/publish": ("content_invalid", "illegal_transition", "revision_conflict"),
+    "POST /v1/posts/{post_id}/publish": ("content_invalid", "illegal_transition", "revision_conflict", *ADMISSION),
+    "POST /v1/posts/{post_id}/approve": ("illegal_transition", "revision_conflict", *ADMISSION),
+    "POST /v1/posts/{post_id}/reject": ("illegal_transition", "revision_conflict"),
     "POST /v1/posts/{post_id}/retry": ("illegal_transition", "revision_conflict"),
     "POST /v1/posts/{post_id}/stop": ("illegal_transition", "revision_conflict"),
     "POST /v1/posts/{post_id}/targets/{profile_id}/resolve": ("illegal_transition", "revision_conflict"),
     "POST /v1/profiles": ("idempotency_in_progress",),
     "PATCH /v1/profiles/{profile_id}": ("idempotency_in_progress",),
     "DELETE /v1/profiles/{profile_id}": ("illegal_transition",),
+    "POST /v1/queues": ("unknown_timezone", "timezone_required", "not_found", "idempotency_in_progress"),
+    "PATCH /v1/queues/{queue_id}": ("unknown_timezone", "timezone_required", "idempotency_in_progress"),
+    "POST /v1/queues/{queue_id}/reservations": ("beyond_horizon", "idempotency_in_progress"),
     "POST /v1/keys": ("idempotency_in_progress",),
 }
 """What a route refuses beyond what follows from its kind (`refusals_of`)."""
@@ -218,7 +232,7 @@ def _answers(route: Route, examples: Json) -> Json:
     if route.answer == "Post":
         headers.add("ETag")
     if route.status == 201:
-        headers |= {"Location"} if route.answer in ("Post", "Profile") else set()
+        headers |= {"Location"} if route.answer in ("Post", "Profile", "Queue") else set()
     if route.idempotent:
         headers.add("Idempotency-Replayed")
     answers: Json = {}
@@ -260,7 +274,9 @@ def operation(route: Route, examples: Json) -> Json:
     for name in re.findall(r"{(\w+)}", route.path):
         public, meaning = IN_PATH[name]
         parameters.append({"name": public, "in": "path", "required": True, "description": meaning, "schema": {"type": "string"}})
-    parameters += [{"name": name, "in": "query", "required": False, **PARAMETERS[name]} for name in route.query]
+    for name in route.query:
+        own: Json = {"description": MEANINGS[key, name]} if (key, name) in MEANINGS else {}
+        parameters.append({"name": name, "in": "query", "required": False, **PARAMETERS[name], **own})
     if route.idempotent:
         parameters.append({"$ref": "#/components/parameters/IdempotencyKey"})
     if route.answer == "Post" and route.method != "GET" and "{post_id}" in route.path:

@@ -59,6 +59,10 @@ def _parser() -> argparse.ArgumentParser:
     revoke.add_argument("workspace")
     revoke.add_argument("key")
     revoke.set_defaults(run=revoke_key)
+    plan = commands.add_parser("set-plan", help="give a workspace a plan; without --plan it is unlimited")
+    plan.add_argument("workspace")
+    plan.add_argument("--plan", help='JSON, such as \'{"name": "Starter", "pendingTargets": {"limit": 3}, "horizonDays": 7}\'')
+    plan.set_defaults(run=set_plan)
     show = commands.add_parser("show", help="a post as the API shows it, and as it is stored")
     show.add_argument("post")
     show.set_defaults(run=show_post)
@@ -116,6 +120,24 @@ def revoke_key(deps: Deps, options: argparse.Namespace) -> dict[str, Any]:
     revoked = key._replace(revoked_at=key.revoked_at or rfc3339(deps.clock.now()))
     deps.workspaces.save_key(revoked)
     return {"id": key.id, "revokedAt": revoked.revoked_at}
+
+
+def set_plan(deps: Deps, options: argparse.Namespace) -> dict[str, Any]:
+    """Set or lift a plan; within a minute it holds everywhere. LookupError for a workspace or a plan that is none."""
+    from .domain.errors import Problem
+    from .domain.limits import read_plan
+
+    settings = deps.workspaces.settings(options.workspace)
+    if not settings:
+        raise LookupError(f"There is no workspace {options.workspace!r}.")
+    try:
+        plan = json.loads(options.plan) if options.plan else None
+        if plan is not None:
+            read_plan(plan)
+    except (ValueError, Problem) as error:
+        raise LookupError(f"This is not a plan: {error}") from None
+    deps.workspaces.save_settings(options.workspace, {**settings, "plan": plan})
+    return {"workspaceId": options.workspace, "plan": plan}
 
 
 def show_post(deps: Deps, options: argparse.Namespace) -> dict[str, Any]:

@@ -20,11 +20,14 @@ if TYPE_CHECKING:
     from .aws.secrets import Secrets
     from .aws.topic import Topic
     from .platforms.base import Http
+    from .store.allowances import Allowances
     from .store.bookings import Bookings
     from .store.events import Events
     from .store.idempotency import Idempotency
+    from .store.imports import Imports
     from .store.posts import Posts
     from .store.profiles import Profiles
+    from .store.queues import Queues
     from .store.workspaces import Workspaces
 
 
@@ -79,6 +82,7 @@ class Settings:
         self.metrics = env.get("POWERTOOLS_METRICS_DISABLED", "").lower() not in ("1", "true")
         self.max_horizon_days = int(_number("DATELINE_MAX_HORIZON_DAYS", 365)) or None
         self.cors_origins = [o.strip() for o in env.get("DATELINE_CORS_ORIGINS", "").split(",") if o.strip()]
+        self.side_by_side = int(_number("DATELINE_SIDE_BY_SIDE", 16))
         self.auth_cache = _number("DATELINE_AUTH_CACHE_SECONDS", 60)
         self.call_seconds = _number("DATELINE_CALL_SECONDS", 30)
         self.allow_private_servers = env.get("DATELINE_ALLOW_LOOPBACK") == "1"
@@ -114,7 +118,10 @@ class Deps:
     def _client(self, service: str) -> Any:
         from botocore.config import Config
 
-        config = Config(connect_timeout=1, read_timeout=5, retries={"total_max_attempts": 4, "mode": "standard"})
+        config = Config(
+            connect_timeout=1, read_timeout=5, retries={"total_max_attempts": 4, "mode": "standard"},
+            max_pool_connections=max(10, self.settings.side_by_side),
+        )
         return self.session.create_client(service, region_name=self.settings.region, config=config)
 
     @cached_property
@@ -140,12 +147,34 @@ class Deps:
         return Bookings()
 
     @cached_property
+    def allowances(self) -> Allowances:
+        """Counters, guards and registered contents."""
+        from .store.allowances import Allowances
+
+        return Allowances(self.connection)
+
+    @cached_property
+    def imports(self) -> Imports:
+        """Bulk imports."""
+        from .store.imports import Imports
+
+        return Imports(self.connection)
+
+    @cached_property
     def profiles(self) -> Profiles:
         """The profiles."""
         from .store.profiles import Profiles
 
         _ = self.connection
         return Profiles()
+
+    @cached_property
+    def posting_queues(self) -> Queues:
+        """The queues of posting slots (`queue` is where deliveries wait)."""
+        from .store.queues import Queues
+
+        _ = self.connection
+        return Queues()
 
     @cached_property
     def workspaces(self) -> Workspaces:

@@ -49,10 +49,12 @@ def pumped(dateline: Dateline) -> Iterator[None]:
     dateline.clock.sleep = sleeping  # type: ignore[method-assign]
     yield
     del dateline.clock.sleep  # type: ignore[method-assign]
+HELLO = {"text": "Hello", "profileIds": ["prof_mastodon"], "allowDuplicate": True}
+
 
 
 def create(dateline: Dateline, headers: Mapping[str, str] | None = None, **members: Any) -> Answer:
-    return dateline.api("POST", "/v1/posts", {"text": "Hello", "profileIds": ["prof_mastodon"], **members}, headers=headers)
+    return dateline.api("POST", "/v1/posts", {**HELLO, **members}, headers=headers)
 
 
 def patch(dateline: Dateline, post: Mapping[str, Any], changes: Mapping[str, Any], **headers: str) -> Answer:
@@ -444,7 +446,7 @@ def test_stop_gives_up_what_waits_to_be_retried(dateline: Dateline) -> None:
 @pytest.mark.parametrize("outcome", ["published", "not_published"])
 def test_a_person_settles_what_nobody_could_tell(dateline: Dateline, outcome: str) -> None:
     sent = {
-        "text": "?",
+        "text": f"Who knows? {outcome}",
         "profileIds": ["prof_sandbox"],
         "publishNow": True,
         "platforms": {"sandbox": {"simulate": "unconfirmed"}},

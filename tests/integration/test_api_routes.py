@@ -17,9 +17,12 @@ from tests.harness import START, Dateline
 
 MARKER = "only wks_local may read this"
 BODIES: dict[str | None, dict[str, Any] | None] = {
-    None: None, "PostIn": {"text": "A draft"}, "PostPatch": {"text": "Changed"}, "EmptyIn": {}, "RetryIn": {},
+    None: None, "PostIn": {"text": "A draft"}, "PostPatch": {"text": "Changed"}, "EmptyIn": {}, "RetryIn": {}, "ApproveIn": {},
+    "RejectIn": {},
     "ResolveIn": {"outcome": "not_published"}, "ProfileIn": {"platform": "mastodon", "credentials": {"accessToken": "wrong"}},
     "ProfilePatch": {"name": "Renamed"}, "KeyIn": {"scopes": ["posts:read"]},
+    "QueueIn": {"name": "Noon", "timezone": "UTC", "slots": [{"day": "monday", "time": "12:00"}]}, "QueuePatch": {"capacity": 2},
+    "ReservationIn": {},
 }
 """A body for each shape that gets past the shape."""
 
@@ -38,10 +41,16 @@ class Ground:
         dateline.stack.pump_stream()
         self.other = dateline.second_workspace()
         self.key = dateline.api("POST", "/v1/keys", {"scopes": ["posts:read"], "name": MARKER}).json()["id"]
+        queue = {**(BODIES["QueueIn"] or {}), "name": MARKER}
+        self.queue = dateline.api("POST", "/v1/queues", queue).json()["id"]
+        self.reservation = dateline.api("POST", f"/v1/queues/{self.queue}/reservations").json()["id"]
 
     def path(self, route: Route) -> str:
         """The route's path with ids of `wks_local`."""
-        ids = {"{post_id}": self.post, "{profile_id}": "prof_mastodon", "{key_id}": self.key, "{name}": "mastodon"}
+        ids = {
+            "{post_id}": self.post, "{profile_id}": "prof_mastodon", "{key_id}": self.key, "{name}": "mastodon",
+            "{queue_id}": self.queue, "{reservation_id}": self.reservation,
+        }
         path = route.path
         for name, value in ids.items():
             path = path.replace(name, value)
@@ -146,7 +155,7 @@ def test_a_path_that_does_not_exist_is_404_and_without_a_key_401(ground: Ground,
     "id", ["post_", "post_nothing", "post_" + "9" * 5000, "prof_mastodon", "%00", "%F0%9F%A6%86", "%FF", "..%2F.."]
 )
 def test_an_id_that_is_none_is_404(ground: Ground, id: str) -> None:
-    for below in ("posts", "profiles", "platforms"):
+    for below in ("posts", "profiles", "platforms", "queues"):
         if (below, id) != ("profiles", "prof_mastodon"):
             refused(ground.dateline.api("GET", f"/v1/{below}/{id}"), "not_found")
     refused(ground.dateline.api("DELETE", f"/v1/keys/{id}"), "not_found")

@@ -201,6 +201,61 @@ class ProfileHealth(Answer):
     token_expires_at: Moment | None
 
 
+class CapState(Answer):
+    """How a profile stands with a cap of its network."""
+
+    limit: int
+    window: Annotated[str, Field(description="ISO 8601 duration")]
+    used: Annotated[int, Field(description="In the fullest window around `at`")]
+    remaining: int
+    next_ok_at: Annotated[Moment, Field(description="`at` itself while there is room")]
+
+
+class Spacing(Answer):
+    """Minutes between posts of the profile, and the next time that keeps them."""
+
+    minutes: int
+    next_free_at: Moment
+
+
+class ProfileLimits(Answer):
+    """What a profile may still post at a time. `plan` has the limits of the plan that count each profile by itself."""
+
+    profile_id: str
+    platform: str
+    at: Annotated[Moment, Field(description="The time asked about, else now")]
+    caps: list[CapState]
+    spacing: Spacing | None
+    plan: dict[str, Any]
+
+
+class BulkRow(Answer):
+    """What became of a row, or would become of it: a post's id, or errors."""
+
+    row: Annotated[int, Field(description="Counts from 1, without the header")]
+    line: Annotated[int | None, Field(description="Where it begins in a CSV file")]
+    id: Annotated[str | None, Field(description="null in a dry run, and for a row with errors")]
+    status: Annotated[PostStatus | None, Field(description="The status it was created with")]
+    publish_at: Moment | None
+    errors: list[FieldFault]
+    warnings: list[Warning]
+
+
+class Bulk(Answer):
+    """An import. While `status` is `running` or `undoing` it goes on by itself; ask again."""
+
+    id: Annotated[str | None, Field(description="`bulk_…`; null where nothing was written")]
+    status: Literal["planned", "running", "done", "undoing", "undone", "dropped"]
+    dry_run: bool
+    total: int
+    created: Annotated[int, Field(description="Posts written so far (that would be, in a dry run)")]
+    failed: Annotated[int, Field(description="Rows with errors")]
+    cancelled: Annotated[int, Field(description="Posts taken back by an undo")]
+    kept: Annotated[list[str], Field(description="Posts that an undo came too late for")]
+    created_at: Moment | None
+    rows: list[BulkRow]
+
+
 class PlatformText(Answer):
     """One limit of text and how it is counted."""
 
@@ -306,6 +361,50 @@ class NewKey(Key):
     warnings: list[Warning]
 
 
+class QueueSlotTime(Answer):
+    """A moment of the week in the queue's zone."""
+
+    day: Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+    time: Annotated[str, Field(description="`HH:MM`")]
+
+
+class Queue(Answer):
+    """Weekly posting slots in local time."""
+
+    id: Annotated[str, Field(description="`queue_…`")]
+    name: str
+    timezone: Annotated[str, Field(description="IANA name")]
+    slots: Annotated[list[QueueSlotTime], Field(description="In the order of the week")]
+    capacity: Annotated[int, Field(description="Posts per slot")]
+    blackout_dates: Annotated[list[str], Field(description="Local dates without slots")]
+    profile_ids: Annotated[list[str], Field(description="For posts that name no profiles")]
+    next_slot: Annotated[Moment | None, Field(description="Where the next post would go; null when nothing is free")]
+    created_at: Moment
+    updated_at: Moment
+
+
+class QueueSlot(Answer):
+    """One slot to come."""
+
+    slot: Moment
+    local: Annotated[str, Field(description="What the clocks of the queue's zone show then")]
+    capacity: int
+    taken: Annotated[int, Field(description="More than `capacity` where that was larger before")]
+    free: int
+    reserved: Annotated[int, Field(description="How many of those taken are reservations")]
+    post_ids: Annotated[list[str], Field(description="The posts that have a place")]
+
+
+class Reservation(Answer):
+    """A place held for a while. Send its id as `reservationId`, with `queueId`, to use it."""
+
+    id: Annotated[str, Field(description="`resv_…`")]
+    queue_id: str
+    slot: Moment
+    local: Annotated[str, Field(description="What the clocks of the queue's zone show then")]
+    expires_at: Annotated[Moment, Field(description="From then on the place is free again; never later than the slot")]
+
+
 class FieldFault(BaseModel):
     """One thing wrong. Some codes bring further members (`limit`, `measured`, `unit`, `platform`, `nearest` …)."""
 
@@ -332,6 +431,19 @@ class Problem(BaseModel):
     errors: list[FieldFault]
 
 
+class Forecast(Answer):
+    """What a post would take from one counter of the plan."""
+
+    metric: str
+    scope: Literal["workspace", "profile"]
+    profile_id: str | None
+    limit: int | None
+    used: Annotated[int, Field(description="Before this post")]
+    takes: int
+    remaining: Annotated[int | None, Field(description="After it")]
+    resets_at: Moment | None
+
+
 class Validation(Answer):
     """What create would answer. `problem` is its refusal, null if there is none."""
 
@@ -343,8 +455,10 @@ class Validation(Answer):
     publish_at: Moment | None
     scheduled_for: str | None
     timezone: str | None
+    queue_id: str | None
     targets: list[Target]
     warnings: list[Warning]
+    usage: Annotated[list[Forecast], Field(description="What it would take from the plan; empty for a draft or without limits")]
     problem: Problem | None
 
 
@@ -405,10 +519,24 @@ class KeyPage(Page):
     data: list[Key]
 
 
+class QueuePage(Page):
+    """Queues, oldest first."""
+
+    data: list[Queue]
+
+
+class QueueSlotPage(Page):
+    """A queue's slots in order of time."""
+
+    data: list[QueueSlot]
+
+
 ANSWERS: dict[str, type[BaseModel]] = {
     shape.__name__: shape
     for shape in (
-        Post, PostPage, EventPage, FeedPage, AttemptPage, Validation, Profile, ProfilePage, ProfileHealth, Platform, PlatformPage,
+        Post, PostPage, EventPage, FeedPage, AttemptPage, Validation,
+        Profile, ProfilePage, ProfileHealth, ProfileLimits, Platform, PlatformPage,
+        Bulk, Queue, QueuePage, QueueSlotPage, Reservation,
         Workspace, KeyPage, NewKey, Health, Problem,
     )
 }

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..domain.errors import Problem
 from ..domain.instants import sortable
 from ..domain.lifecycle import POST_TRANSITIONS
 from ..domain.post import Post
-from ..domain.time import resolve as resolve_time
 from ..domain.view import attempt_view, post_view
+from ..usecases import approve as decisions
 from ..usecases import write
 from ..usecases.compose import Warn
 from . import once
 from .answers import Answer, fitting, page_of, problem_view, slice_of
 from .auth import require
 from .request import Request
+
+if TYPE_CHECKING:
+    from ..store.listing import Filter
 
 LONGEST_WAIT = 25.0
 """Seconds a synchronous answer is waited for; API Gateway gives up at 30."""
@@ -30,7 +33,7 @@ NEWS_POLL = 0.1
 NEWS_FRESH = 10.0
 """… and seconds after which a missing one is not under way any more (sweep announces what the stream lost)."""
 
-VERDICT = ("status", "publishAt", "scheduledFor", "timezone", "targets", "warnings")
+VERDICT = ("status", "publishAt", "scheduledFor", "timezone", "queueId", "targets", "warnings")
 """Members of a post that validate answers."""
 
 STATUSES = tuple(status for status in POST_TRANSITIONS if status)
@@ -56,7 +59,7 @@ def create(request: Request) -> Answer:
 
     body = request.body()
     wish = read(PostIn, body).wish()
-    if wish.publish_now or wish.scheduled_for is not None:
+    if wish.publish_now or wish.scheduled_for is not None or wish.queue_id is not None:
         require(request.actor, "posts:publish")
     seconds = _wait_seconds(request)
     claim = once.claim_of(request, body)
@@ -84,16 +87,18 @@ def validate(request: Request) -> Answer:
     except Problem as problem:
         refusal = problem_view(problem, "/v1/posts")
         said = {name: refusal[name] for name in ("code", "detail", "errors")}
-        return Answer(200, {"valid": False, **said, **dict.fromkeys(VERDICT), "targets": [], "warnings": [], "problem": refusal})
+        empty: dict[str, Any] = {**dict.fromkeys(VERDICT), "targets": [], "warnings": [], "usage": []}
+        return Answer(200, {"valid": False, **said, **empty, "problem": refusal})
     view = shown(written.post, written.warnings)
     said = {"code": None, "detail": None, "errors": []}
-    return Answer(200, {"valid": True, **said, **{name: view[name] for name in VERDICT}, "problem": None})
+    verdict = {name: view[name] for name in VERDICT} | {"usage": list(written.forecast)}
+    return Answer(200, {"valid": True, **said, **verdict, "problem": None})
 
 
-def list_posts(request: Request) -> Answer:
-    """GET /v1/posts."""
+def wanted_of(request: Request) -> Filter:
+    """The filters of a list. Raises `Problem` for those that make no sense, and for a cursor of other ones."""
     from ..platforms import registry
-    from ..store.listing import Filter, decode_cursor, encode_cursor, page
+    from ..store.listing import Filter, decode_cursor
 
     statuses = [s for value in request.query.get("status", []) for s in value.split(",") if s]
     for status in statuses:
@@ -107,7 +112,7 @@ def list_posts(request: Request) -> Answer:
     order = request.one("order", "desc")
     if order not in ("asc", "desc"):
         raise Problem("invalid_request", f"order is asc or desc, not {order!r}.", pointer="/order")
-    since, until = _moment(request, "from"), _moment(request, "to")
+    since, until = request.moment("from"), request.moment("to")
     if since is not None and until is not None and until <= since:
         raise Problem("invalid_request", "to must be later than from; it is not part of the span itself.", pointer="/to")
     wanted = Filter(
@@ -118,23 +123,20 @@ def list_posts(request: Request) -> Answer:
     if at and ((since and at < sortable(since)) or (until and at >= sortable(until))):
         detail = "This cursor belongs to another from or to; keep the filters while paging."
         raise Problem("invalid_request", detail, pointer="/cursor")
+    return wanted
+
+
+def list_posts(request: Request) -> Answer:
+    """GET /v1/posts."""
+    from ..store.listing import encode_cursor, page
+
+    wanted, cursor = wanted_of(request), request.cursor()
     found = page(request.deps.posts, request.actor.partition, wanted, request.limit(), cursor)
     parts = fitting(found.posts, shown)
     if len(parts) == len(found.posts):
         return page_of(parts, found.cursor)
     last = found.posts[len(parts) - 1]
     return page_of(parts, encode_cursor(last.id, sortable(last.sort_at)))
-
-
-def _moment(request: Request, name: str) -> Any:
-    raw = request.one(name)
-    if raw is None:
-        return None
-    try:
-        return resolve_time(raw.replace(" ", "+"), None, None).publish_at
-    except Problem as problem:
-        detail = f"{name} is a time with Z or an offset, such as 2027-06-15T00:00:00Z. {problem.detail}"
-        raise Problem("invalid_request", detail, pointer=f"/{name}") from None
 
 
 def get(request: Request, post_id: str) -> Answer:
@@ -170,7 +172,7 @@ def patch(request: Request, post_id: str) -> Answer:
     body = request.body()
     shape = read(PostPatch, body)
     post = write.find(request.deps, request.actor, post_id)
-    if shape.status in ("scheduled", "publish") or shape.scheduled_for or post.status != "draft":
+    if shape.status in ("scheduled", "publish") or shape.scheduled_for or shape.queue_id or post.status != "draft":
         require(request.actor, "posts:publish")
     claim = once.claim_of(request, body)
     warnings: list[Warn] = []
@@ -219,6 +221,38 @@ def retry(request: Request, post_id: str) -> Answer:
     post, replayed = once.write_post(
         request, body,
         lambda: write.retry(request.deps, post, shape.profile_ids, once=claim(None), if_match=request.if_match),
+    )
+    return _answer(200, post, replayed=replayed)
+
+
+def approve(request: Request, post_id: str) -> Answer:
+    """POST /v1/posts/{id}/approve."""
+    from .shapes import ApproveIn, read
+
+    body = request.body()
+    shape = read(ApproveIn, body)
+    post = write.find(request.deps, request.actor, post_id)
+    claim = once.claim_of(request, body)
+    post, replayed = once.write_post(
+        request, body, lambda: decisions.approve(
+            request.deps, request.actor, post, shape.hash, once=claim(None), if_match=request.if_match
+        ),
+    )
+    return _answer(200, post, replayed=replayed)
+
+
+def reject(request: Request, post_id: str) -> Answer:
+    """POST /v1/posts/{id}/reject."""
+    from .shapes import RejectIn, read
+
+    body = request.body()
+    shape = read(RejectIn, body)
+    post = write.find(request.deps, request.actor, post_id)
+    claim = once.claim_of(request, body)
+    post, replayed = once.write_post(
+        request, body, lambda: decisions.reject(
+            request.deps, request.actor, post, shape.reason, shape.hash, once=claim(None), if_match=request.if_match
+        ),
     )
     return _answer(200, post, replayed=replayed)
 
@@ -278,7 +312,7 @@ def wait_for(request: Request, post: Post, seconds: float) -> Post:
     """Look at the post until it is settled or the time is up."""
     clock = request.deps.clock
     start = clock.now()
-    while not settled(post) and (clock.now() - start).total_seconds() < seconds:
+    while not settled(post) and post.status != "pending_approval" and (clock.now() - start).total_seconds() < seconds:
         clock.sleep(POLL)
         post = request.deps.posts.get(post.id) or post
     return post

@@ -238,6 +238,17 @@ def health(request: Request, profile_id: str) -> Answer:
     })
 
 
+def limits(request: Request, profile_id: str) -> Answer:
+    """GET /v1/profiles/{id}/limits: the same figures that a create is held against, at `at` or now."""
+    from ..platforms import registry
+    from ..usecases import standing
+
+    profile = find(request, profile_id)
+    at = request.moment("at") or request.deps.clock.now()
+    view = standing.of_profile(request.deps, request.actor.settings, profile, registry.rules(profile.platform), at)
+    return Answer(200, view)
+
+
 def list_platforms(request: Request) -> Answer:
     """GET /v1/platforms."""
     from ..platforms import registry

@@ -6,11 +6,14 @@ import base64
 import json
 import re
 from collections.abc import Mapping
-from math import isfinite
+from datetime import datetime
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
 from ..domain.errors import FieldError, Problem
+from ..domain.plain_json import TOO_DEEP, unstorable
+from ..domain.plain_json import pointed as pointed
+from ..domain.time import resolve as resolve_time
 from ..usecases.write import Actor
 from ..wiring import Deps
 
@@ -19,9 +22,6 @@ MOST_BODY_BYTES = 1_000_000
 
 MOST_CURSOR = 512
 """Characters of a cursor."""
-
-MOST_DEPTH = 32
-"""Objects and lists inside one another. A post needs seven, and what is stored must be readable again further down our stack."""
 
 
 class Request(NamedTuple):
@@ -38,6 +38,17 @@ class Request(NamedTuple):
     def body(self) -> dict[str, Any]:
         """The JSON object in the body; `{}` for an empty body. Raises `Problem`: too large, wrong type, malformed."""
         return read_json(self.event, self.headers)
+
+    def rows(self, most: int) -> Any:
+        """The rows of a bulk request: the bytes of a CSV file, or what a JSON body holds. Raises `Problem`."""
+        kind = self.headers.get("content-type", "").split(";")[0].strip().lower()
+        data = raw_body(self.event, most)
+        if kind == "text/csv":
+            return data
+        if kind in ("application/json", "") or kind.endswith("+json"):
+            return parsed(data)
+        detail = f"Send Content-Type: text/csv, or application/json with an array of posts, not {kind[:60]!r}."
+        raise Problem("unsupported_media_type", detail)
 
     def one(self, name: str, default: str | None = None) -> str | None:
         """The value of a query parameter that may stand once."""
@@ -67,6 +78,17 @@ class Request(NamedTuple):
         if cursor is not None and len(cursor) > MOST_CURSOR:
             raise Problem("invalid_request", "This is not a cursor of this list; take nextCursor as it is.", pointer="/cursor")
         return cursor
+
+    def moment(self, name: str) -> datetime | None:
+        """The instant of a query parameter, None if it is not there. Raises `Problem` for a time without `Z` or an offset."""
+        raw = self.one(name)
+        if raw is None:
+            return None
+        try:
+            return resolve_time(raw.replace(" ", "+"), None, None).publish_at
+        except Problem as problem:
+            detail = f"{name} is a time with Z or an offset, such as 2027-06-15T00:00:00Z. {problem.detail}"
+            raise Problem("invalid_request", detail, pointer=f"/{name}") from None
 
     @property
     def idempotency_key(self) -> str | None:
@@ -131,51 +153,29 @@ def read_json(event: Mapping[str, Any], headers: Mapping[str, str]) -> dict[str,
         raise Problem("unsupported_media_type", f"Send JSON with Content-Type: application/json, not {kind[:60]!r}.")
     if not data.strip():
         return {}
-    try:
-        value = json.loads(data.decode("utf-8"))
-    except RecursionError:
-        raise _too_deep() from None
-    except UnicodeError:
-        raise Problem("invalid_request", "The body is not valid UTF-8 text.") from None
-    except ValueError as error:
-        where = f" (line {error.lineno}, column {error.colno})" if isinstance(error, json.JSONDecodeError) else ""
-        raise Problem("invalid_request", f"The body is not valid JSON{where}.") from None
+    value = parsed(data)
     if not isinstance(value, dict):
         raise Problem("invalid_request", "The body must be a JSON object.", pointer="")
     _refuse_unstorable(value)
     return value
 
 
+def parsed(data: bytes) -> Any:
+    """JSON text as a value. Raises `Problem`."""
+    try:
+        return json.loads(data.decode("utf-8"))
+    except RecursionError:
+        raise Problem("invalid_request", f"The JSON {TOO_DEEP.why}.") from None
+    except UnicodeError:
+        raise Problem("invalid_request", "The body is not valid UTF-8 text.") from None
+    except ValueError as error:
+        where = f" (line {error.lineno}, column {error.colno})" if isinstance(error, json.JSONDecodeError) else ""
+        raise Problem("invalid_request", f"The body is not valid JSON{where}.") from None
+
+
 def _refuse_unstorable(body: dict[str, Any]) -> None:
     """Refuse what Python reads as JSON and nobody else does (NaN, half a surrogate pair), and nesting without end."""
-    found: list[tuple[Any, str, int]] = [(body, "", 1)]
-    while found:
-        value, pointer, depth = found.pop()
-        if isinstance(value, str):
-            _refuse_surrogates(value, pointer)
-        elif isinstance(value, float) and not isfinite(value):
-            raise Problem("invalid_request", f"{pointer[1:]}: NaN and infinite numbers are not JSON.", pointer=pointer)
-        elif isinstance(value, dict | list):
-            if depth > MOST_DEPTH:
-                raise _too_deep()
-            for name, member in value.items() if isinstance(value, dict) else enumerate(value):
-                if isinstance(name, str):
-                    _refuse_surrogates(name, pointer)
-                found.append((member, f"{pointer}/{pointed(str(name))}", depth + 1))
-
-
-def _refuse_surrogates(text: str, pointer: str) -> None:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        detail = f"{pointer[1:] or 'A name'} holds half of a surrogate pair (\\ud800 to \\udfff): it is no character."
-        raise Problem("invalid_request", detail, pointer=pointer) from None
-
-
-def _too_deep() -> Problem:
-    return Problem("invalid_request", f"The JSON is nested too deeply: at most {MOST_DEPTH} levels are read.")
-
-
-def pointed(name: str) -> str:
-    """A member's name as a part of a JSON pointer (RFC 6901)."""
-    return name.replace("~", "~0").replace("/", "~1")
+    found = unstorable(body)
+    if found is not None:
+        where = "The JSON" if found.pointer is None else found.pointer[1:] or "A name"
+        raise Problem("invalid_request", f"{where} {found.why}.", pointer=found.pointer)

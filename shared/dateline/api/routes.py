@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from . import meta, posts, profiles, workspace
+from . import bulk, meta, posts, profiles, queues, workspace
 from .answers import Answer
 
 
@@ -45,6 +45,13 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/v1/posts/validate", posts.validate, "posts:read", "What create would answer, writing nothing",
           "Validation", body="PostIn"),
     Route("GET", "/v1/posts", posts.list_posts, "posts:read", "List posts", "PostPage", query=(*_POST_FILTERS, *_PAGE)),
+    Route("POST", "/v1/posts/bulk", bulk.create, "posts:write", "Create up to 1,000 posts from CSV or JSON", "Bulk", 201,
+          "BulkIn", query=("dryRun", "onError", "staggerMinutes"), also=(200, 202), idempotent=True),
+    Route("GET", "/v1/posts/export.csv", bulk.export, "posts:read", "Posts as CSV that can be imported again", None,
+          query=(*_POST_FILTERS, "cursor")),
+    Route("GET", "/v1/bulk/{bulk_id}", bulk.get, "posts:read", "How far an import is", "Bulk"),
+    Route("DELETE", "/v1/bulk/{bulk_id}", bulk.delete, "posts:publish", "Undo an import: cancel what has not published", "Bulk",
+          also=(202,)),
     Route("GET", "/v1/posts/{post_id}", posts.get, "posts:read", "One post", "Post"),
     Route("GET", "/v1/posts/{post_id}/events", posts.events, "posts:read", "A post's transitions", "EventPage", query=_PAGE),
     Route("GET", "/v1/posts/{post_id}/attempts", posts.attempts, "posts:read", "Every try at every target", "AttemptPage",
@@ -58,6 +65,10 @@ ROUTES: tuple[Route, ...] = (
           idempotent=True),
     Route("POST", "/v1/posts/{post_id}/stop", posts.stop, "posts:publish", "Give up targets that wait to be retried", "Post",
           body="EmptyIn", idempotent=True),
+    Route("POST", "/v1/posts/{post_id}/approve", posts.approve, "posts:approve", "Approve a post that waits for it", "Post",
+          body="ApproveIn", idempotent=True),
+    Route("POST", "/v1/posts/{post_id}/reject", posts.reject, "posts:approve", "Reject it: a draft again, with the reason",
+          "Post", body="RejectIn", idempotent=True),
     Route("POST", "/v1/posts/{post_id}/targets/{profile_id}/resolve", posts.resolve, "posts:publish",
           "Settle an unconfirmed target", "Post", body="ResolveIn", idempotent=True),
     Route("GET", "/v1/platforms", profiles.list_platforms, "profiles:read", "The catalogue of networks", "PlatformPage",
@@ -69,10 +80,25 @@ ROUTES: tuple[Route, ...] = (
           "ProfileIn", idempotent=True),
     Route("GET", "/v1/profiles/{profile_id}", profiles.get, "profiles:read", "One account", "Profile"),
     Route("GET", "/v1/profiles/{profile_id}/health", profiles.health, "profiles:read", "Its token's state", "ProfileHealth"),
+    Route("GET", "/v1/profiles/{profile_id}/limits", profiles.limits, "profiles:read", "What it may still post, and when",
+          "ProfileLimits", query=("at",)),
     Route("PATCH", "/v1/profiles/{profile_id}", profiles.patch, "profiles:write", "Rename, or renew the credentials", "Profile",
           body="ProfilePatch", idempotent=True),
     Route("DELETE", "/v1/profiles/{profile_id}", profiles.delete, "profiles:write", "Disconnect", None, 204,
           query=("cancelPending",)),
+    Route("GET", "/v1/queues", queues.list_queues, "posts:read", "Queues of posting slots", "QueuePage", query=_PAGE),
+    Route("POST", "/v1/queues", queues.create, "posts:publish", "Define a queue", "Queue", 201, "QueueIn", idempotent=True),
+    Route("GET", "/v1/queues/{queue_id}", queues.get, "posts:read", "One queue", "Queue"),
+    Route("PATCH", "/v1/queues/{queue_id}", queues.patch, "posts:publish", "Change a queue; places that are taken stay", "Queue",
+          body="QueuePatch", idempotent=True),
+    Route("DELETE", "/v1/queues/{queue_id}", queues.delete, "posts:publish", "Remove a queue; its posts keep their time", None,
+          204),
+    Route("GET", "/v1/queues/{queue_id}/slots", queues.slots, "posts:read", "Its next slots, and what is taken", "QueueSlotPage",
+          query=("from", *_PAGE)),
+    Route("POST", "/v1/queues/{queue_id}/reservations", queues.reserve, "posts:publish", "Hold the next free place for a while",
+          "Reservation", 201, "ReservationIn", idempotent=True),
+    Route("DELETE", "/v1/queues/{queue_id}/reservations/{reservation_id}", queues.cancel_reservation, "posts:publish",
+          "Give a reserved place back", None, 204),
     Route("GET", "/v1/workspace", workspace.get, "posts:read", "Settings, plan and usage", "Workspace"),
     Route("GET", "/v1/keys", workspace.list_keys, "admin", "API keys", "KeyPage", query=_PAGE),
     Route("POST", "/v1/keys", workspace.create_key, "posts:read", "Mint a key with a subset of this one's scopes", "NewKey", 201,

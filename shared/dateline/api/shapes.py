@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, RootModel, StringConstraints, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
+from ..domain import queues
 from ..domain.content import Media, Segment
 from ..domain.errors import FieldError, Problem
 from ..domain.instants import parse_duration
@@ -102,6 +103,8 @@ class ContentIn(Shape):
     on_late: Literal["publish", "fail", "draft"] | None = None
     on_segment_failure: Literal["resume", "rollback", "stop"] | None = None
     allow_duplicate: bool | None = None
+    queue_id: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
+    reservation_id: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
 
     @model_validator(mode="after")
     def _exclusive(self) -> ContentIn:
@@ -109,6 +112,10 @@ class ContentIn(Shape):
             raise fault("thread", "text and thread exclude each other.")
         if self.thread is not None and self.media:
             raise fault("media", "The media of a thread stand in its segments.")
+        if self.queue_id is not None and (self.scheduled_for or self.timezone or self.fold):
+            raise fault("queueId", "queueId and scheduledFor exclude each other: the queue knows the time and its zone.")
+        if self.reservation_id is not None and self.queue_id is None:
+            raise fault("reservationId", "reservationId needs the queueId it was reserved in.")
         ids = self.profile_ids or []
         for index, profile_id in enumerate(ids):
             if profile_id in ids[:index]:
@@ -130,8 +137,8 @@ class PostIn(ContentIn):
 
     @model_validator(mode="after")
     def _one_time(self) -> PostIn:
-        if self.publish_now and self.scheduled_for is not None:
-            raise fault("publishNow", "publishNow and scheduledFor exclude each other.")
+        if self.publish_now and (self.scheduled_for is not None or self.queue_id is not None):
+            raise fault("publishNow", "publishNow and scheduledFor (or queueId) exclude each other.")
         if self.scheduled_for is None and (self.timezone is not None or self.fold) and not self.publish_now:
             member = "fold" if self.timezone is None else "timezone"
             raise fault(member, f"{member} needs scheduledFor.")
@@ -153,6 +160,8 @@ class PostPatch(ContentIn):
             raise _nothing(PostPatch)
         if self.status == "publish" and self.scheduled_for is not None:
             raise fault("scheduledFor", "status publish means now: it and scheduledFor exclude each other.")
+        if self.status in ("publish", "draft") and self.queue_id is not None:
+            raise fault("queueId", f"A post in a queue is scheduled: queueId and status {self.status} exclude each other.")
         return self
 
 
@@ -169,6 +178,25 @@ class ResolveIn(Shape):
         if self.outcome == "published" and self.remote_id is None:
             raise fault("remoteId", "remoteId is required with the outcome published.")
         return self
+
+
+class BulkIn(RootModel[list[PostIn]]):
+    """The posts, as for a single create; or the same as CSV (`text/csv`)."""
+
+
+Hash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
+
+
+class ApproveIn(Shape):
+    """`hash` is `approval.hash` of the post as it was looked at: a post that changed since is not approved."""
+
+    hash: Hash | None = None
+
+
+class RejectIn(ApproveIn):
+    """Why it is rejected, for whoever wrote it."""
+
+    reason: Annotated[str, StringConstraints(max_length=2000)] | None = None
 
 
 class RetryIn(Shape):
@@ -203,6 +231,68 @@ class ProfilePatch(Shape):
         if not self.model_fields_set:
             raise _nothing(ProfilePatch)
         return self
+
+
+class SlotIn(Shape):
+    """A moment of the week on the clocks of the queue's zone."""
+
+    day: Annotated[str, Field(json_schema_extra={"enum": list(queues.DAYS)})]
+    time: Annotated[str, Field(description="`HH:MM`", examples=["09:30"])]
+
+
+Slots = Annotated[list[SlotIn], Field(json_schema_extra={"minItems": 1, "maxItems": queues.MOST_SLOTS})]
+QueueName = Annotated[str, Field(json_schema_extra={"minLength": 1, "maxLength": queues.LONGEST_NAME})]
+
+
+class QueueMembers(Shape):
+    """What define and change have in common."""
+
+    # Sizes and values are held against the rules in `domain.queues`: what stands here tells the reader of them.
+    timezone: Annotated[str | None, Field(description="IANA name; the workspace's if not given")] = None
+    capacity: Annotated[
+        int | None, Field(description="Posts per slot", json_schema_extra={"minimum": 1, "maximum": queues.MOST_CAPACITY})
+    ] = None
+    blackout_dates: Annotated[
+        list[str] | None,
+        Field(description="Local dates without slots, `YYYY-MM-DD`", json_schema_extra={"maxItems": queues.MOST_BLACKOUTS}),
+    ] = None
+    profile_ids: Annotated[
+        list[str] | None,
+        Field(description="For posts that name no profiles", json_schema_extra={"maxItems": queues.MOST_PROFILES}),
+    ] = None
+
+    def members(self) -> dict[str, Any]:
+        """Members of the domain's `Definition` that were given (null takes one back to its default)."""
+        given = {name: getattr(self, name) for name in self.model_fields_set}
+        if given.get("slots") is not None:
+            given["slots"] = [(slot.day, slot.time) for slot in given["slots"]]
+        return given
+
+
+class QueueIn(QueueMembers):
+    """Define a queue."""
+
+    name: QueueName
+    slots: Slots
+
+
+class QueuePatch(QueueMembers):
+    """Change a queue: what is not named stays."""
+
+    name: QueueName | None = None
+    slots: Slots | None = None
+
+    @model_validator(mode="after")
+    def _something(self) -> QueuePatch:
+        if not self.model_fields_set:
+            raise _nothing(QueuePatch)
+        return self
+
+
+class ReservationIn(Shape):
+    """Hold the next free place for a while."""
+
+    expires_in: Annotated[str | None, Field(description="ISO 8601 duration, `PT1M` to `P1D`; `PT10M` if not given")] = None
 
 
 class KeyIn(Shape):
@@ -259,11 +349,11 @@ SAID: dict[str, str] = {
     "string_too_long": "must have at most {max_length} characters",
     "too_short": "must have at least {min_length} entries; it has {actual_length}",
     "too_long": "must have at most {max_length} entries; it has {actual_length}",
-    "string_pattern_mismatch": "must be a URL that begins with http:// or https://",
+    "string_pattern_mismatch": "must match {pattern}",
     "greater_than_equal": "must be at least {ge}", "less_than_equal": "must be at most {le}",
     "less_than": "must be less than {lt}",
 }
-"""pydantic's words for programmers, said for people. What is not here keeps pydantic's own. (Urls are the one pattern.)"""
+"""pydantic's words for programmers, said for people. What is not here keeps pydantic's own."""
 
 
 def _fault(error: Any, shape: type[Shape]) -> FieldError:
@@ -279,6 +369,8 @@ def _fault(error: Any, shape: type[Shape]) -> FieldError:
         detail = f"There is no member {name!r}.{hint}"
     elif kind == "missing":
         detail = f"{name} is required."
+    elif kind == "string_pattern_mismatch" and "https" in context["pattern"]:
+        detail = f"{name} must be a URL that begins with http:// or https://."
     elif kind in SAID:
         detail = f"{name} {SAID[kind].format(**context)}."
     else:

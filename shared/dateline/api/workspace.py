@@ -20,6 +20,8 @@ def get(request: Request) -> Answer:
     """GET /v1/workspace."""
     from datetime import timedelta
 
+    from ..usecases import standing
+
     settings = request.deps.workspaces.settings(request.actor.workspace_id)
     lateness = float(settings.get("max_lateness", DEFAULT_MAX_LATENESS))
     return Answer(200, {
@@ -30,7 +32,8 @@ def get(request: Request) -> Answer:
             "minSpacingMinutes": int(settings.get("min_spacing_minutes", 0)),
             "maxLateness": format_duration(timedelta(seconds=lateness)), "onLate": settings.get("on_late", "publish"),
         },
-        "plan": settings.get("plan") or {"name": "unlimited"}, "usage": {},
+        "plan": settings.get("plan") or {"name": "unlimited"},
+        "usage": standing.of_workspace(request.deps, settings, request.actor.partition),
     })
 
 

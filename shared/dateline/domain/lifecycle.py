@@ -103,7 +103,9 @@ def deadline(post: Post, now: datetime) -> datetime:
     """When sweep must look at the post if nothing has happened until then. Never absent while a target is open."""
     if post.status in RESTING:
         return now + seconds(retry.AUDIT_AFTER)
-    if post.status in ("scheduled", "pending_approval"):
+    if post.status == "pending_approval":
+        return late_at(post) or now + seconds(retry.AUDIT_AFTER)
+    if post.status == "scheduled":
         return (post.publish_at or now) + seconds(retry.GRACE)
     return min((_target_deadline(post, t, now) for t in post.open_targets()), default=now + seconds(retry.AUDIT_AFTER))
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 
+from ..domain.instants import sortable
 from ..domain.post import Post
-from .posts import Booking, slot_of
+from .posts import Booking, moment, slot_of
 from .tables import BookingRow, answered
 
 
 def bookings_of(post: Post) -> list[Booking]:
-    """What a post books: a draft's time is only noted, a cancelled post's is released."""
-    state = "released" if post.status == "cancelled" else "draft" if post.status == "draft" else "pending"
+    """What a post books: the time of a draft (or of a post that waits for approval without one) is only noted, a cancelled
+    post's is released."""
+    state = "released" if post.stage == "cancelled" else "draft" if post.stage == "draft" or not post.publish_at else "pending"
     return [Booking(profile_id, slot_of(post), post.id, post.partition, state) for profile_id in post.targets]
 
 
@@ -31,6 +34,13 @@ class Bookings:
         """Ids of posts booked on a profile between two sortable times."""
         rows = BookingRow.query(profile_id, BookingRow.slot.between(since, until + "~"), limit=200)
         return [row.post_id for row in rows if row.state == "pending"]
+
+    @answered
+    def times(self, profile_id: str, since: datetime, until: datetime) -> list[tuple[datetime, str]]:
+        """When posts are booked on a profile (both ends included), with their ids, in order. They may have failed since."""
+        between = BookingRow.slot.between(sortable(since), sortable(until) + "~")
+        rows = BookingRow.query(profile_id, between, attributes_to_get=["slot", "post_id", "state"], consistent_read=True)
+        return [(moment(row.slot.partition("#")[0]), row.post_id) for row in rows if row.state == "pending"]
 
     @answered
     def pending(self, profile_id: str, limit: int = 1000) -> list[str]:

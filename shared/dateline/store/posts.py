@@ -16,10 +16,13 @@ from pynamodb.connection import Connection
 from pynamodb.exceptions import PynamoDBException
 from pynamodb.transactions import TransactWrite
 
-from ..domain import lifecycle
+from ..domain import lifecycle, limits
+from ..domain.errors import Problem
 from ..domain.ids import new_token
 from ..domain.instants import sortable
 from ..domain.post import Post, Transition, body_of, post_from
+from .allowances import Toll, toll_extras
+from .extras import MOST_OPERATIONS, Extra, add
 from .packing import pack, unpack
 from .tables import BookingRow, Conflict, IdempotencyRow, PostRow, answered, code_of, failed_condition
 
@@ -85,7 +88,7 @@ def to_row(post: Post, *, quiet: bool) -> PostRow:
 
 def from_row(row: PostRow) -> Post:
     """The post a row stands for. A `queued` written without the body is put on the trail here."""
-    due_at = _moment(row.due_at) if row.due_at else None
+    due_at = moment(row.due_at) if row.due_at else None
     post = post_from(
         unpack(row.body), id=row.id, workspace_id=row.workspace_id, mode=row.mode, stage=row.stage,
         status=row.status, publish_at=None if row.publish_at is None else datetime.fromtimestamp(row.publish_at, UTC),
@@ -128,31 +131,41 @@ class Posts:
         return [found[post_id] for post_id in post_ids if post_id in found]
 
     @answered
-    def save(self, post: Post, *, bookings: Iterable[Booking] = (), once: Claimed | None = None) -> None:
+    def save(
+        self, post: Post, *, bookings: Iterable[Booking] = (), once: Claimed | None = None, toll: Toll | None = None,
+        extras: Iterable[Extra] = (),
+    ) -> None:
         """Write `post` on condition that it is still the version that was read (a new post: that there is none).
 
-        With bookings or an idempotency row, all in one transaction.
-        Raises `Conflict`, `Replayed`, or `StoreUnavailable` when the write is not known to have happened.
+        What it holds under a plan no more is given back. With bookings, an idempotency row, a toll or further writes, all of it
+        is one transaction. Raises `Conflict` when any of it was refused, `Replayed`, `Problem` for more than a transaction
+        takes, or `StoreUnavailable` when the write is not known to have happened.
         """
+        charged = dict(post.charges)
+        more = [*toll_extras(post.partition, toll or Toll(), limits.give_back(post)), *extras]
         expected, post.version, post.write = post.version, post.version + 1, new_token()
         quiet = post.sequence == post.since
         condition = PostRow.version == expected if expected else PostRow.id.does_not_exist()
-        changes = list(bookings)
+        changes, later = _fitting(list(bookings), 1 + (once is not None) + len(more))
         try:
-            if not changes and once is None:
+            if not changes and not more and once is None:
                 to_row(post, quiet=quiet).save(condition=condition)
-                post.since = post.sequence
-                return
-            with TransactWrite(connection=self._connection, client_request_token=post.write) as transaction:
-                _fill(transaction, to_row(post, quiet=quiet), condition, changes, once)
-            post.since = post.sequence
+            else:
+                with TransactWrite(connection=self._connection, client_request_token=post.write) as transaction:
+                    _fill(transaction, to_row(post, quiet=quiet), condition, changes, once)
+                    for extra in more:
+                        add(transaction, extra)
         except PynamoDBException as error:
-            if self._written(post):
-                post.since = post.sequence
-                return
-            post.version = expected
-            _tell_apart(error, once, sum(booking.state is None for booking in changes))
-            raise
+            if not self._written(post):
+                post.version, post.charges = expected, charged
+                deletes = sum(b.state is None for b in changes) + sum(extra.operation == "delete" for extra in more)
+                _tell_apart(error, once, deletes)
+                raise
+        post.since = post.sequence
+        if later:
+            with BookingRow.batch_write() as batch:
+                for booking in later:
+                    batch.delete(BookingRow(booking.profile_id, booking.slot))
 
     @answered
     def _written(self, post: Post) -> bool:
@@ -235,7 +248,18 @@ class Posts:
             row.due_at for shard in range(DUE_SHARDS)
             for row in PostRow.due.query(str(shard), PostRow.due_at <= sortable(now), limit=1) if row.due_at
         ]
-        return _moment(min(passed)) if passed else None
+        return moment(min(passed)) if passed else None
+
+
+def _fitting(bookings: list[Booking], others: int) -> tuple[list[Booking], list[Booking]]:
+    """What fits into the transaction, and the rows that are removed after it: a row that stays too long only points at a post
+    which says otherwise. Raises `Problem` where even what is added does not fit."""
+    room = MOST_OPERATIONS - others
+    wanted = sorted(bookings, key=lambda booking: booking.state is None)
+    if sum(booking.state is not None for booking in wanted) > room:
+        detail = "This post touches more than can be written at once: take fewer profiles or labels."
+        raise Problem("invalid_request", detail, pointer="/profileIds")
+    return wanted[:room], wanted[room:]
 
 
 def _due_rows(shard: str, now: str, limit: int) -> list[PostRow]:
@@ -249,19 +273,21 @@ def _due_rows(shard: str, now: str, limit: int) -> list[PostRow]:
 
 
 def _tell_apart(error: PynamoDBException, once: Claimed | None, deletes: int) -> None:
-    """Raise `Conflict` or `Replayed` if that is what a refusal means. `deletes` are the bookings the transaction removes."""
+    """Raise `Conflict` or `Replayed` if that is what a refusal means. `deletes` is how many rows the transaction removes."""
     if failed_condition(error):
         raise Conflict from error
     if code_of(error) == "TransactionCanceledException":
-        # pynamodb sends deletes before puts, each in the order they were added: the post, then the idempotency row.
-        reasons = [r.code if r else None for r in getattr(error, "cancellation_reasons", ())][deletes:]
-        if once is not None and len(reasons) > 1 and reasons[1] == "ConditionalCheckFailed":
+        # pynamodb sends deletes, puts, then updates, each in the order they were added: the post is the first put, then
+        # the idempotency row.
+        reasons = [r.code if r else None for r in getattr(error, "cancellation_reasons", ())]
+        if once is not None and len(reasons) > deletes + 1 and reasons[deletes + 1] == "ConditionalCheckFailed":
             raise Replayed from error
-        if (reasons and reasons[0] == "ConditionalCheckFailed") or "TransactionConflict" in reasons:
+        if "ConditionalCheckFailed" in reasons or "TransactionConflict" in reasons:
             raise Conflict from error
 
 
-def _moment(text: str) -> datetime:
+def moment(text: str) -> datetime:
+    """The instant of a sortable time. Raises ValueError."""
     return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
 
 

@@ -47,7 +47,8 @@ def _time(value: float | None) -> datetime | None:
     return None if value is None else datetime.fromtimestamp(value, UTC)
 
 
-def _from_row(row: ProfileRow) -> Profile:
+def from_row(row: ProfileRow) -> Profile:
+    """The profile a row stands for."""
     return Profile(
         id=row.id, workspace_id=row.workspace_id, mode=row.mode, platform=row.platform, name=row.name,
         created_at=datetime.fromtimestamp(row.created_at, UTC), updated_at=datetime.fromtimestamp(row.updated_at, UTC),
@@ -63,21 +64,21 @@ class Profiles:
     def get(self, profile_id: str) -> Profile | None:
         """The profile as it is now, None if there is none. Raises `StoreUnavailable`."""
         try:
-            return _from_row(ProfileRow.get(profile_id, consistent_read=True))
+            return from_row(ProfileRow.get(profile_id, consistent_read=True))
         except ProfileRow.DoesNotExist:
             return None
 
     @answered
     def get_many(self, profile_ids: Iterable[str]) -> dict[str, Profile]:
         """Those of the profiles that exist, by id: one call for up to 100."""
-        return {row.id: _from_row(row) for row in ProfileRow.batch_get(list(profile_ids), consistent_read=True)}
+        return {row.id: from_row(row) for row in ProfileRow.batch_get(list(profile_ids), consistent_read=True)}
 
     @answered
     def list(self, ws: str, limit: int, after: str | None = None) -> tuple[list[Profile], str | None]:
         """Profiles of one side of a workspace in order of their ids, and where to go on."""
         start: Any = {"ws": {"S": ws}, "id": {"S": after}} if after else None
         result = ProfileRow.by_workspace.query(ws, limit=limit, page_size=limit, last_evaluated_key=start)
-        found = [_from_row(row) for row in result]
+        found = [from_row(row) for row in result]
         return found, found[-1].id if found and result.last_evaluated_key else None
 
     @answered

@@ -103,16 +103,20 @@ class PostRow(Model):
 
 
 class BookingRow(Model):
-    """A profile's time, reserved by a post. `slot` is `<sort time>#<post id>`; `state` is draft, pending or released."""
+    """Two kinds of row. `<profile id>`/`<sort time>#<post id>` is a profile's time, reserved by a post; `state` is draft, pending
+    or released. `queue#<queue id>`/<slot's time> has the `holders` of a queue's slot (see `queues`); `number` counts writes."""
 
     class Meta:
         table_name = ""
 
     profile_id = UnicodeAttribute(hash_key=True)
     slot = UnicodeAttribute(range_key=True)
-    post_id = UnicodeAttribute()
+    post_id = UnicodeAttribute(null=True)
     ws = UnicodeAttribute()
-    state = UnicodeAttribute()
+    state = UnicodeAttribute(null=True)
+    holders = UnicodeSetAttribute(null=True)
+    number = NumberAttribute(null=True)
+    expires_at = NumberAttribute(null=True)
 
 
 class ByWorkspace(GlobalSecondaryIndex["ProfileRow"]):
@@ -155,15 +159,25 @@ class ProfileRow(Model):
 
 
 class WorkspaceRow(Model):
-    """Four kinds of row: `ws#<id>`/`settings`, `ws#<id>`/`key#<key id>` (for listing), `key#<hash>`/`key` (for logging in),
-    `system`/<name> (what the deployment notes for itself)."""
+    """Rows with a body: `ws#<id>`/`settings`, `ws#<id>`/`key#<key id>` (for listing), `key#<hash>`/`key` (for logging in),
+    `ws#<side>`/`queue#<queue id>` (with a `version`).
+    Imports: `bulk#<id>`/`head` and `rows#<n>` (with `data`), and `bulk#open`/<id> while they are not finished.
+    Rows of numbers: `usage#<side>`/`<period>#<owner>`, the counters of a plan; `guard` is the version of a profile's calendar.
+    Notes of the deployment for itself: `system`/<name>."""
 
     class Meta:
         table_name = ""
 
     pk = UnicodeAttribute(hash_key=True)
     sk = UnicodeAttribute(range_key=True)
-    body = JSONAttribute()
+    body = JSONAttribute(null=True)
+    scheduled = NumberAttribute(null=True)
+    targets = NumberAttribute(null=True)
+    pending = NumberAttribute(null=True)
+    guard = NumberAttribute(null=True)
+    data = BinaryAttribute(legacy_encoding=False, null=True)
+    expires_at = NumberAttribute(null=True)
+    version = NumberAttribute(null=True)
 
 
 class EventRow(Model):
@@ -182,7 +196,8 @@ class EventRow(Model):
 
 
 class IdempotencyRow(Model):
-    """What a repeated request finds: the fingerprint of the first, and where its answer is."""
+    """What a repeated request finds: the fingerprint of the first, and where its answer is. Also the register of contents
+    (`twin#…`, see `allowances`): `answer` then maps profiles to posts, and `fingerprint` names the last write."""
 
     class Meta:
         table_name = ""

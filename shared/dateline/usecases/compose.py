@@ -48,6 +48,12 @@ class Wish(NamedTuple):
     on_late: str | None = None
     on_segment_failure: str = "resume"
     allow_duplicate: bool = False
+    queue_id: str | None = None
+    reservation_id: str | None = None
+
+    def segments(self) -> tuple[Segment, ...]:
+        """The content: a thread's segments, or the one of an ordinary post."""
+        return tuple(self.thread) if self.thread is not None else (Segment(self.text or "", tuple(self.media)),)
 
 
 class Warn(NamedTuple):
@@ -100,7 +106,7 @@ def compose(
             warnings += said
         except Problem as problem:
             problems.append(problem)
-    segments = tuple(wish.thread) if wish.thread is not None else (Segment(wish.text or "", tuple(wish.media)),)
+    segments = wish.segments()
     broken: list[FieldError] = []
     if kept is None:
         _sizes(wish, segments)
@@ -112,7 +118,7 @@ def compose(
     if not targets and not draft and not missing:
         problems.append(Problem("invalid_request", "A post needs at least one profile in profileIds.", pointer="/profileIds"))
     if problems:
-        raise _together(problems)
+        raise together(problems)
     return Composed(segments, publish_at, intent, targets, tuple(warnings))
 
 
@@ -218,7 +224,7 @@ def _summary(broken: Sequence[FieldError]) -> str:
     return first if len(broken) == 1 else f"{first} And {len(broken) - 1} more: see errors."
 
 
-def _together(problems: list[Problem]) -> Problem:
+def together(problems: Sequence[Problem]) -> Problem:
     """One answer for all that is wrong: the first problem speaks, every fault is listed."""
     first = problems[0]
     if len(problems) == 1:

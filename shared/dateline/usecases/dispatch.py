@@ -110,17 +110,20 @@ def come_due(post: Post, now: datetime) -> None:
 
 
 def too_late(post: Post, now: datetime) -> bool:
-    """Apply `onLate` if the post is later than its maxLateness allows; True if it was. Changes the post."""
+    """Apply `onLate` if the post is later than its maxLateness allows; True if it was. Changes the post. What nobody
+    approved in time is as late as what nobody could send."""
     limit = lifecycle.late_at(post)
     if limit is None or now <= limit:
         return False
     if post.on_late == "draft" and post.status in lifecycle.EDITABLE:
-        post.publish_at = None
+        post.publish_at = post.approval = None
         lifecycle.edited(post, now)
         lifecycle.stage(post, "draft", now)
     else:
         if post.status == "scheduled":
             lifecycle.stage(post, "queued", now)
+        elif post.status == "pending_approval":
+            post.stage = "queued"  # it never was: the next event is its failure
         minutes = int((now - post.publish_at).total_seconds() // 60) if post.publish_at else 0
         detail = f"It was {minutes} minutes late, more than maxLateness allows, and onLate is {post.on_late}. Nothing was sent."
         lifecycle.fail_waiting(post, "too_late", detail, now)

@@ -98,7 +98,7 @@ def _follow(deps: Deps, post: Post) -> bool:
     try:
         if instant(post) is None:
             return False
-        from .write import retime
+        from .retime import retime
 
         return retime(deps, post, instant) is not None
     except (StoreUnavailable, Conflict):

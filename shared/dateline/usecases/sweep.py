@@ -59,6 +59,8 @@ def sweep(deps: Deps, time_left: Callable[[], float]) -> Swept:
         except Exception as error:
             failed += 1
             log.exception("a post could not be swept", extra={"post_id": post_id, "reason": type(error).__name__})
+    if time_left() > 15.0:
+        _carry_on(deps, time_left)
     try:
         rezone.follow(deps, time_left)
     except Exception as error:
@@ -67,12 +69,25 @@ def sweep(deps: Deps, time_left: Callable[[], float]) -> Swept:
     return Swept(seen, failed, overdue)
 
 
+def _carry_on(deps: Deps, time_left: Callable[[], float]) -> None:
+    """Imports that were interrupted. Most minutes there are none, and what carries them on is not even loaded."""
+    try:
+        if deps.imports.open(1):
+            from . import bulk
+
+            bulk.catch_up(deps, time_left)
+    except StoreUnavailable:
+        log.warning("imports could not be looked at")
+
+
 def visit(deps: Deps, post: Post, now: datetime, busy: Callable[[], bool] = lambda: False) -> str:
     """Do what a post past its deadline needs. Says in a word what it was. `busy` tells whether the queue is long."""
     if post.status in lifecycle.RESTING:
         return _audit(deps, post)
     if post.status == "scheduled":
         return dispatch.dispatch_post(deps, post, now)
+    if post.status == "pending_approval":
+        return _undecided(deps, post, now)
     nudged: list[str] = []
 
     def move(current: Post) -> None:
@@ -91,12 +106,20 @@ def visit(deps: Deps, post: Post, now: datetime, busy: Callable[[], bool] = lamb
     return "sent again" if nudged else post.status
 
 
-def _audit(deps: Deps, post: Post) -> str:
-    """A post at rest: are all its events announced? Then nothing is due any more."""
+def _undecided(deps: Deps, post: Post, now: datetime) -> str:
+    """A post that nobody decided about: its lateness policy is applied when its time is up; until then it waits for a person."""
+    limit = lifecycle.late_at(post)
+    if limit is None or now <= limit:
+        return _audit(deps, post, limit)
+    return deps.posts.change(post, lambda p: p.status == "pending_approval" and dispatch.too_late(p, now)).status
+
+
+def _audit(deps: Deps, post: Post, due_at: datetime | None = None) -> str:
+    """A post at rest: are all its events announced? Then nothing is due any more (or only at `due_at`)."""
     missing = announce.catch_up(deps, post)
     if missing:
         log.warning("events were missing", extra={"post_id": post.id, "count": missing})
-    post.due_at = None
+    post.due_at = due_at
     try:
         deps.posts.save(post)
     except Conflict:

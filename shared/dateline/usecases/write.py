@@ -7,18 +7,22 @@ post later (entry, messages) comes after the write and may fail: sweep is behind
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+import random
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from ..domain import lifecycle
+from ..domain import approvals, lifecycle
 from ..domain.errors import Problem
 from ..domain.ids import new_id
 from ..domain.post import Post, RemoteSegment, Target
+from ..domain.time import resolve as resolve_time
+from ..store.allowances import Known
 from ..store.bookings import bookings_of, changed
-from ..store.posts import Booking, Claimed
+from ..store.posts import Claimed
 from ..store.tables import Conflict
-from . import dispatch
+from . import dispatch, queues
+from .admit import Admission, Before, admit, contents_of, read_for
 from .compose import Warn, Wish, compose, lay_on, wish_of
 
 if TYPE_CHECKING:
@@ -49,17 +53,26 @@ class Actor(NamedTuple):
 
 
 class Written(NamedTuple):
-    """A post as it was written, and what the client should know."""
+    """A post as it was written, what the client should know, and how it stands with the plan (validate shows it)."""
 
     post: Post
     warnings: tuple[Warn, ...] = ()
+    forecast: tuple[Mapping[str, Any], ...] = ()
 
 
-def profiles_for(deps: Deps, actor: Actor, profile_ids: Any) -> dict[str, Profile]:
-    """The workspace's profiles among these ids: those of another workspace are as good as missing."""
-    ids = [id for id in dict.fromkeys(profile_ids) if 0 < len(id.encode()) <= LONGEST_ID]
-    found = deps.profiles.get_many(ids) if ids else {}
-    return {id: profile for id, profile in found.items() if profile.partition == actor.partition}
+MOST_TRIES = 12
+"""Decisions that are made again because somebody else wrote what they depend on."""
+
+
+def pause(deps: Deps, tries: int) -> None:
+    """Wait a moment before another try: many who decide about the same counter would else collide again."""
+    if tries > 1:
+        deps.clock.sleep(random.uniform(0.0, 0.01 * 2 ** min(tries, 6)))
+
+
+def known_ids(profile_ids: Iterable[str]) -> list[str]:
+    """Ids that can be somebody's."""
+    return [id for id in dict.fromkeys(profile_ids) if 0 < len(id.encode()) <= LONGEST_ID]
 
 
 def create(
@@ -71,26 +84,62 @@ def create(
     `StoreUnavailable` (not known to be written: the same key makes a repeat safe).
     """
     now = deps.clock.now()
-    written = _new(deps, actor, wish, new_id("post", now), now)
-    post = written.post
-    deps.posts.save(post, bookings=bookings_of(post), once=once(post.publish_at))
-    wake(deps, post)
-    return written
+    post_id = new_id("post", now)
+    for tries in range(MOST_TRIES):
+        written, admission, place = _new(deps, actor, wish, post_id, now)
+        post = written.post
+        extras = [*admission.extras, *queues.moved(None, place, post.id, actor.partition, now)]
+        try:
+            deps.posts.save(post, bookings=bookings_of(post), once=once(post.publish_at), toll=admission.toll, extras=extras)
+        except Conflict:
+            pause(deps, tries)
+            continue
+        wake(deps, post)
+        return written
+    raise Conflict
 
 
 def preview(deps: Deps, actor: Actor, wish: Wish) -> Written:
     """What `create` would make of the wish, writing nothing. Raises the same `Problem`s."""
-    return _new(deps, actor, wish, "", deps.clock.now())
+    return _new(deps, actor, wish, "post_preview", deps.clock.now())[0]
 
 
-def _new(deps: Deps, actor: Actor, wish: Wish, post_id: str, now: datetime) -> Written:
+def _new(deps: Deps, actor: Actor, wish: Wish, post_id: str, now: datetime) -> tuple[Written, Admission, queues.Place | None]:
+    place = None
+    if wish.queue_id is not None:
+        wish, place = queues.into_queue(deps, actor, wish, now)
     draft = not wish.publish_now and wish.scheduled_for is None
-    profiles = profiles_for(deps, actor, wish.profile_ids)
+    known = read_for(
+        deps, actor.partition, actor.settings, wish, None if draft else time_of(wish, actor.settings, now),
+        known_ids(wish.profile_ids),
+    )
+    post, warnings = composed_post(deps, actor, wish, post_id, known.profiles, now)
+    post.queue = place.as_dict() if place else None
+    admission = admit(deps, actor.settings, post, Before(), now, known, bookings_of(post))
+    return Written(post, warnings, admission.forecast), admission, place
+
+
+def composed_post(
+    deps: Deps, actor: Actor, wish: Wish, post_id: str, profiles: Mapping[str, Profile], now: datetime
+) -> tuple[Post, tuple[Warn, ...]]:
+    """The post that a wish would make, in the stage it would enter, not admitted yet. Raises `Problem` with every fault."""
+    draft = not wish.publish_now and wish.scheduled_for is None
     composed = compose(wish, profiles, actor.settings, now, deps.settings.max_horizon_days, draft=draft)
     post = Post(post_id, actor.workspace_id, actor.mode, "", now)
     lay_on(post, wish, composed, actor.settings)
-    lifecycle.stage(post, "draft" if draft else "queued" if wish.publish_now else "scheduled", now)
-    return Written(post, composed.warnings)
+    stage = approvals.gate(post, "draft" if draft else "queued" if wish.publish_now else "scheduled", actor.settings)
+    lifecycle.stage(post, stage, now)
+    return post, composed.warnings
+
+
+def time_of(wish: Wish, settings: Mapping[str, Any], now: datetime) -> datetime | None:
+    """When the wish would go out, to know what to read; None where that is wrong in itself (`compose` says why)."""
+    if wish.publish_now or wish.scheduled_for is None:
+        return now
+    try:
+        return resolve_time(wish.scheduled_for, wish.timezone, wish.fold, default_timezone=settings.get("timezone")).publish_at
+    except Problem:
+        return None
 
 
 def wake(deps: Deps, post: Post, *, replace: bool = False) -> None:
@@ -115,18 +164,38 @@ def _expect(post: Post, if_match: int | None) -> None:
         raise Problem("revision_conflict", detail, extra={"revision": post.revision})
 
 
-def _write(
-    deps: Deps, post: Post, move: Callable[[Post], Any], *, once: Claimed | None = None, if_match: int | None = None
+class Moved(NamedTuple):
+    """What a move that needs admission read already; `fast` when only the time moves; the place it takes in a queue."""
+
+    known: Known | None = None
+    fast: bool = False
+    place: queues.Place | None = None
+
+
+def rewrite(
+    deps: Deps, post: Post, move: Callable[[Post], Any], *, settings: Mapping[str, Any] | None = None,
+    once: Claimed | None = None, if_match: int | None = None,
 ) -> Post:
-    """Apply `move` and write it with the bookings it changes; on a conflict, decide again from what is there now."""
-    for _ in range(10):
+    """Apply `move` and write it with the bookings it changes; on a conflict, decide again from what is there now.
+
+    With the workspace's `settings` what came of it must be admitted, too: `move` then answers `Moved`.
+    """
+    for tries in range(MOST_TRIES):
         _expect(post, if_match)
-        before: list[Booking] = bookings_of(post)
-        move(post)
+        before, queued, now = Before(bookings_of(post), contents_of(post)), post.queue, deps.clock.now()
+        moved = move(post) or Moved()
+        admission = Admission()
+        if settings is not None:
+            after = bookings_of(post)
+            admission = admit(deps, settings, post, before, now, moved.known, after, fast=moved.fast and tries == 0)
+        extras = list(admission.extras)
+        if post.queue != queued or moved.place is not None:
+            extras += queues.moved(queued, moved.place, post.id, post.partition, now)
         try:
-            deps.posts.save(post, bookings=changed(before, post), once=once)
+            deps.posts.save(post, bookings=changed(before.bookings, post), once=once, toll=admission.toll, extras=extras)
             return post
         except Conflict:
+            pause(deps, tries)
             fresh = deps.posts.get(post.id)
             if fresh is None:
                 raise
@@ -140,17 +209,17 @@ def edit(
 ) -> Written:
     """Change content, targets or time (`changes`: members of `Wish`), and/or move to `scheduled`, `draft` or `publish`.
 
-    The first claim ends it (409). Raises `Problem`, `Replayed`, `StoreUnavailable`.
+    The first claim ends it (409). An edit voids an approval. Raises `Problem`, `Replayed`, `StoreUnavailable`.
     """
     now = deps.clock.now()
     said: list[Warn] = []
     entry: Entry = "keep"
     scheduled = post.entry if post.status == "scheduled" else None
 
-    def move(current: Post) -> None:
+    def move(current: Post) -> Moved:
         nonlocal entry
         said.clear()
-        target = to or ("scheduled" if "scheduled_for" in changes else current.stage)
+        target = to or ("scheduled" if changes.keys() & {"scheduled_for", "queue_id"} else current.stage)
         if current.status not in lifecycle.EDITABLE:
             raise lifecycle.illegal(current, target, f"The post is {current.status}: it can be edited until publishing begins.")
         if current.status != "draft" and not actor.scopes & {"posts:publish", "admin"}:
@@ -158,11 +227,10 @@ def edit(
             detail = "This key lacks the scope posts:publish; it may edit drafts only."
             raise Problem("forbidden", detail, extra={"requiredScope": "posts:publish"})
         moved_only = changes.keys() <= TIME and to in (None, "scheduled") and current.status in ("scheduled", "queued")
-        ids = {*current.targets, *(changes.get("profile_ids") or ())}
-        profiles = None if moved_only else profiles_for(deps, actor, ids)
-        entry = _apply(deps, actor, current, changes, to, profiles, now, said)
+        entry, moved = _apply(deps, actor, current, changes, to, now, said, moved_only=moved_only)
+        return moved
 
-    post = _write(deps, post, move, once=once, if_match=if_match)
+    post = rewrite(deps, post, move, settings=actor.settings, once=once, if_match=if_match)
     if entry != "keep":
         wake(deps, post, replace=entry == "move")
     if scheduled is not None and post.status != "scheduled":
@@ -170,28 +238,36 @@ def edit(
     return Written(post, tuple(said))
 
 
-def _apply(
-    deps: Deps, actor: Actor, post: Post, changes: Mapping[str, Any], to: str | None, profiles: Mapping[str, Profile] | None,
-    now: datetime, said: list[Warn],
-) -> Entry:
-    """The edit itself. `profiles` is None where only the time of a scheduled post moves. Says what has to become of the
-    schedule entry: one that may be firing just now is never moved, a new one takes its place."""
-    old_time, old_status = post.publish_at, post.status
+def _laid_over(post: Post, changes: Mapping[str, Any]) -> Wish:
+    """The wish of the post as it stands, with the changes on top."""
     wish = wish_of(post)._replace(**changes)
     if "scheduled_for" in changes and "fold" not in changes:
         wish = wish._replace(fold=None)
     if post.thread and changes.get("media") and changes.get("text") is None and changes.get("thread") is None:
         raise Problem("invalid_request", "The media of a thread stand in its segments: send thread, or text as well.", "/media")
     if "thread" in changes and changes["thread"] is not None:
-        wish = wish._replace(text=changes.get("text"), media=changes.get("media", ()))
-    elif changes.get("text") is not None or changes.get("media"):
-        wish = wish._replace(thread=changes.get("thread"))
-    stage = to or ("scheduled" if changes.get("scheduled_for") else post.stage)
+        return wish._replace(text=changes.get("text"), media=changes.get("media", ()))
+    if changes.get("text") is not None or changes.get("media"):
+        return wish._replace(thread=changes.get("thread"))
+    return wish
+
+
+def _apply(
+    deps: Deps, actor: Actor, post: Post, changes: Mapping[str, Any], to: str | None, now: datetime, said: list[Warn],
+    *, moved_only: bool,
+) -> tuple[Entry, Moved]:
+    """The edit itself. `moved_only`: only the time of a scheduled post moves, its content was held against the rules before.
+    Says what has to become of the schedule entry: one that may be firing just now is never moved, a new one takes its place."""
+    old_time, old_status = post.publish_at, post.status
+    wish, place = _laid_over(post, changes), None
+    if wish.queue_id is not None:
+        wish, place = queues.into_queue(deps, actor, wish, now, post.id)
+    stage = to or ("scheduled" if changes.get("scheduled_for") or place else post.stage)
     if stage == "publish":
         wish = wish._replace(publish_now=True)
     elif stage == "queued":
         stage = "scheduled"
-    timed = changes.keys() & TIME
+    timed = place is not None or bool(changes.keys() & TIME)
     same = (post.publish_at, post.intent or {}) if post.publish_at is not None and not timed else None
     if stage == "scheduled" and wish.scheduled_for is None and same is None:
         raise Problem("invalid_request", "A post needs scheduledFor to be scheduled.", pointer="/scheduledFor")
@@ -199,26 +275,33 @@ def _apply(
     if draft and wish.scheduled_for is None and (changes.get("timezone") or changes.get("fold")):
         member = "timezone" if changes.get("timezone") else "fold"
         raise Problem("invalid_request", f"{member} needs scheduledFor.", pointer=f"/{member}")
+    known = None
+    if not moved_only:
+        at = None if draft else same[0] if same and stage != "publish" else time_of(wish, actor.settings, now)
+        known = read_for(deps, actor.partition, actor.settings, wish, at, known_ids([*post.targets, *wish.profile_ids]))
     composed = compose(
-        wish, profiles or {}, actor.settings, now, deps.settings.max_horizon_days, draft=draft,
-        same_time=None if stage == "publish" else same, kept=post.targets if profiles is None else None,
+        wish, known.profiles if known else {}, actor.settings, now, deps.settings.max_horizon_days, draft=draft,
+        same_time=None if stage == "publish" else same, kept=post.targets if moved_only else None,
     )
     if same is not None and stage == "scheduled" and old_status == "draft" and same[0] <= now:
         detail = "The draft's time has passed; give a new scheduledFor."
         raise Problem("scheduled_time_in_past", detail, pointer="/scheduledFor")
     said += composed.warnings
     lay_on(post, wish, composed, actor.settings)
+    if place is not None or timed or stage in ("draft", "publish"):
+        post.queue = place.as_dict() if place else None
     if same is not None and not post.intent:
         post.intent = None
     lifecycle.edited(post, now)
-    lifecycle.stage(post, "queued" if stage == "publish" else stage, now)
+    lifecycle.stage(post, approvals.gate(post, "queued" if stage == "publish" else stage, actor.settings), now)
+    moved = Moved(known, moved_only, place)
     if post.status != "scheduled":
-        return "new"
+        return "new", moved
     near = old_time is None or (old_time - now).total_seconds() < deps.settings.tuning.lead + 2 * dispatch.NEAR
     if old_status != "scheduled" or near:
         post.entry += 1
-        return "new"
-    return "keep" if post.publish_at == old_time else "move"
+        return "new", moved
+    return "keep" if post.publish_at == old_time else "move", moved
 
 
 def _forget_entry(deps: Deps, post_id: str, counter: int) -> None:
@@ -242,10 +325,11 @@ def cancel(deps: Deps, post: Post, *, once: Claimed | None = None, if_match: int
             detail = f"The post is {current.status}: it can be cancelled until publishing begins."
             raise lifecycle.illegal(current, "cancelled", detail)
         current.revision += 1
+        current.queue = None
         lifecycle.stage(current, "cancelled", now)
 
     scheduled = post.status == "scheduled"
-    post = _write(deps, post, move, once=once, if_match=if_match)
+    post = rewrite(deps, post, move, once=once, if_match=if_match)
     if scheduled:
         _forget_entry(deps, post.id, post.entry)
     return post
@@ -283,7 +367,7 @@ def retry(
             lifecycle.reopen(current, target, now)
         lifecycle.conclude(current, now)
 
-    post = _write(deps, post, move, once=once, if_match=if_match)
+    post = rewrite(deps, post, move, once=once, if_match=if_match)
     dispatch.send(deps, post, [t for t in post.targets.values() if t.status == "retrying" and t.next_attempt_at == now])
     return post
 
@@ -300,7 +384,7 @@ def stop(deps: Deps, post: Post, *, once: Claimed | None = None, if_match: int |
             lifecycle.end(current, target, "failed", now, "stopped", "Given up by request.", conclude_now=False)
         lifecycle.conclude(current, now)
 
-    return _write(deps, post, move, once=once, if_match=if_match)
+    return rewrite(deps, post, move, once=once, if_match=if_match)
 
 
 def resolve(
@@ -325,40 +409,4 @@ def resolve(
         remote = RemoteSegment(remote_id, url, {}) if remote_id else None
         lifecycle.settle(current, target, outcome, remote, now, of_segments=segments)
 
-    return _write(deps, post, move, once=once, if_match=if_match)
-
-
-class _Stays(Exception):
-    """The post is not to be moved."""
-
-
-def retime(deps: Deps, post: Post, when: Callable[[Post], datetime | None]) -> Post | None:
-    """Move a waiting post to the instant that `when` gives for it, as an edit of its time does: a new revision and its event, the
-    bookings and the entry with it. What it was meant for stays as it is. One whose new time has come goes out at once.
-
-    `when` is asked again after a conflict; where it says None nothing is written and None is returned. Raises `Conflict`,
-    `StoreUnavailable`.
-    """
-    now = deps.clock.now()
-    entry: Entry = "keep"
-
-    def move(current: Post) -> None:
-        nonlocal entry
-        before, at = current.publish_at, when(current)
-        if before is None or at is None:
-            raise _Stays
-        current.publish_at = at
-        lifecycle.edited(current, now)
-        lifecycle.stage(current, current.stage, now)
-        # As in an edit: an entry that may be firing just now is never moved, a new one takes its place.
-        near = (before - now).total_seconds() < deps.settings.tuning.lead + 2 * dispatch.NEAR
-        entry = "keep" if current.status != "scheduled" else "new" if near else "move"
-        current.entry += entry == "new"
-
-    try:
-        post = _write(deps, post, move)
-    except _Stays:
-        return None
-    if entry != "keep":
-        wake(deps, post, replace=entry == "move")
-    return post
+    return rewrite(deps, post, move, once=once, if_match=if_match)

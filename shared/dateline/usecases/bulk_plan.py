@@ -1,0 +1,244 @@
+"""Planning a bulk request: every row is composed and weighed against everything, and against the rows before it. Writes nothing.
+
+The rules are those of a single create (`write.composed_post`, `admit.against`); what differs is that counters, calendars,
+slots and contents run along from row to row, as if the rows had been created one after the other.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..domain import limits
+from ..domain.errors import FieldError, Problem
+from ..domain.ids import new_id
+from ..domain.instants import local, rfc3339
+from ..domain.limits import Count
+from ..domain.post import Post
+from ..domain.queues import intent_of
+from ..domain.zones import zone
+from ..store.allowances import Registered
+from ..store.bookings import bookings_of
+from ..store.queues import Holder, Place, take
+from . import queues
+from .admit import Before, against, asked_of, complete, contents_of, neighbours, spacing_of
+from .calendars import Calendars
+from .compose import Warn, Wish, together
+from .write import Actor, composed_post, known_ids, time_of
+
+if TYPE_CHECKING:
+    from ..store.extras import Extra
+    from ..wiring import Deps
+
+
+class Row(NamedTuple):
+    """One row as it was read: `number` from 1, its `line` in a file, and its wish, or what is wrong with it."""
+
+    number: int
+    line: int | None
+    wish: Wish | None
+    errors: tuple[FieldError, ...] = ()
+
+
+@dataclass
+class Planned:
+    """What would become of a row: a post, or errors."""
+
+    row: Row
+    post: Post | None = None
+    warnings: tuple[Warn, ...] = ()
+    problem: Problem | None = None
+
+    @property
+    def errors(self) -> tuple[FieldError, ...]:
+        """Everything wrong with the row."""
+        return self.row.errors or (self.problem.errors or (_whole(self.problem),) if self.problem else ())
+
+
+def _whole(problem: Problem) -> FieldError:
+    return FieldError("", problem.code, problem.detail, problem.extra)
+
+
+@dataclass
+class Plan:
+    """The rows in order, and what has to be reserved for them: counters with their limits, guards with the versions they were
+    read at, the writes that take slots (with the post that takes each place)."""
+
+    rows: list[Planned]
+    added: Counter[Count] = field(default_factory=Counter)
+    most: dict[Count, int | None] = field(default_factory=dict)
+    guards: dict[str, int] = field(default_factory=dict)
+    slots: list[tuple[Extra, list[tuple[str, str, str]]]] = field(default_factory=list)
+
+    @property
+    def posts(self) -> list[Post]:
+        """The posts that would be made."""
+        return [planned.post for planned in self.rows if planned.post is not None]
+
+    @property
+    def bad(self) -> list[Planned]:
+        """The rows with errors."""
+        return [planned for planned in self.rows if planned.errors]
+
+
+class Slots:
+    """The places of queues, handed out in order of the rows."""
+
+    def __init__(self, deps: Deps, actor: Actor, now: datetime) -> None:
+        self._deps, self._actor, self._now = deps, actor, now
+        self._open: dict[str, tuple[Any, Iterator[Place], Place | None]] = {}
+        self._given: dict[tuple[str, datetime], tuple[Place, list[str]]] = {}
+
+    def into(self, wish: Wish, post_id: str) -> tuple[Wish, Place]:
+        """The wish with the time of the next free place. Raises `Problem`."""
+        assert wish.queue_id is not None
+        if wish.reservation_id is not None:
+            raise Problem("invalid_request", "A reservation is for a single create, not for a bulk request.", "/reservationId")
+        if wish.queue_id not in self._open:
+            queue = queues.find(self._deps, self._actor, wish.queue_id, "/queueId")
+            horizon = self._deps.settings.max_horizon_days
+            self._open[wish.queue_id] = (queue, queues.places(self._deps, queue, self._now, horizon_days=horizon), None)
+        queue, ahead, place = self._open[wish.queue_id]
+        while place is None or place.free - len(self._given.get((queue.id, place.slot), (place, []))[1]) <= 0:
+            place = next(ahead, None)
+            if place is None:
+                detail = "The queue has no free place left for this row within the horizon."
+                raise Problem("beyond_horizon", detail, "/queueId", {"limitDays": self._deps.settings.max_horizon_days})
+        self._open[wish.queue_id] = (queue, ahead, place)
+        self._given.setdefault((queue.id, place.slot), (place, []))[1].append(post_id)
+        intent = intent_of(queue.definition, place.slot)
+        profile_ids = tuple(wish.profile_ids or queue.definition.profile_ids)
+        timed = wish._replace(
+            scheduled_for=intent.local, timezone=intent.timezone, fold=intent.fold, profile_ids=profile_ids, queue_id=None
+        )
+        return timed, place
+
+    def give_back(self, place: Place, post_id: str) -> None:
+        """The row came to nothing: the next one takes its place."""
+        self._given[(place.queue.id, place.slot)][1].remove(post_id)
+
+    def takes(self) -> Iterator[tuple[Extra, list[tuple[str, str, str]]]]:
+        """One write for each slot, with (queue, slot, post) of every place in it."""
+        for place, post_ids in self._given.values():
+            if post_ids:
+                before = place._replace(holders=(*place.holders, *(Holder(id) for id in post_ids[:-1])))
+                taken = place.as_dict()
+                yield take(before, Holder(post_ids[-1])), [(taken["id"], taken["slot"], id) for id in post_ids]
+
+
+def plan(deps: Deps, actor: Actor, rows: Sequence[Row], stagger_minutes: int, import_id: str | None) -> Plan:
+    """Weigh the rows. Raises only what stops all of them (`StoreUnavailable`)."""
+    now = deps.clock.now()
+    planned = [Planned(row) for row in rows]
+    slots = Slots(deps, actor, now)
+    places = _compose(deps, actor, planned, _staggered(actor, rows, stagger_minutes, now), slots, now, import_id)
+    rules = limits.plan_of(actor.settings)
+    spacing = spacing_of(actor.settings, rules)
+    asked = {
+        one.post.id: asked_of(rules, spacing, one.post, Before(), bookings_of(one.post), now) for one in planned if one.post
+    }
+    added: Counter[Count] = sum((one.added for one in asked.values()), Counter())
+    guarded = {profile_id for one in asked.values() for profile_id in one.guarded}
+    twins = {(twin[0], day) for one in asked.values() for twin, _ in one.contents for day in neighbours(twin[1])}
+    known = complete(deps, actor.partition, None, added, guarded, twins)
+    used, registered = dict(known.used), dict(known.twins)
+    known = known._replace(used=used, twins=registered)
+    made, calendars, mates = Plan(planned), Calendars(deps), dict[str, Post]()
+    for one in planned:
+        if one.post is None:
+            continue
+        post, wanted = one.post, asked[one.post.id]
+        problems, ruled = against(deps, rules, spacing, post, wanted, known, calendars, now, mates)
+        if problems:
+            one.post, one.problem = None, together(problems)
+            if post.id in places:
+                slots.give_back(places[post.id], post.id)
+            continue
+        made.added.update(wanted.added)
+        made.guards.update({profile_id: known.guards[profile_id] for profile_id in ruled})
+        _run_along(post, wanted.added, ruled, used, registered, calendars)
+        mates[post.id] = post
+    made.most = {count: limits.most_of(rules, count) for count in made.added}
+    made.slots = list(slots.takes())
+    return made
+
+
+def _compose(
+    deps: Deps, actor: Actor, planned: Sequence[Planned], wishes: Mapping[int, Wish], slots: Slots, now: datetime,
+    import_id: str | None,
+) -> dict[str, Place]:
+    """Compose every row that can be read; the places that queues gave, by post."""
+    places: dict[str, Place] = {}
+    timed: list[tuple[Planned, Wish, str]] = []
+    for one in planned:
+        wish = wishes.get(one.row.number)
+        if wish is None:
+            continue
+        post_id = new_id("post", now)
+        try:
+            if wish.queue_id is not None:
+                wish, places[post_id] = slots.into(wish, post_id)
+            timed.append((one, wish, post_id))
+        except Problem as problem:
+            one.problem = problem
+    profiles = deps.allowances.read(actor.partition, known_ids(id for _, wish, _ in timed for id in wish.profile_ids)).profiles
+    for one, wish, post_id in timed:
+        try:
+            one.post, one.warnings = composed_post(deps, actor, wish, post_id, profiles, now)
+            one.post.bulk = import_id
+            if post_id in places:
+                one.post.queue = places[post_id].as_dict()
+        except Problem as problem:
+            one.problem = problem
+            if post_id in places:
+                slots.give_back(places.pop(post_id), post_id)
+    return places
+
+
+def _staggered(actor: Actor, rows: Sequence[Row], minutes: int, now: datetime) -> dict[int, Wish]:
+    """The wishes, later ones of the same time on the same profile moved on by so many minutes each."""
+    wishes = {row.number: row.wish for row in rows if row.wish is not None and not row.errors}
+    if not minutes:
+        return wishes
+    taken: Counter[tuple[str, datetime]] = Counter()
+    for number, wish in wishes.items():
+        at = time_of(wish, actor.settings, now) if wish.scheduled_for is not None else None
+        if at is None:
+            continue
+        steps = max((taken[id, at] for id in wish.profile_ids), default=0)
+        taken.update({(id, at): steps + 1 - taken[id, at] for id in wish.profile_ids})
+        if steps:
+            wishes[number] = _moved(wish, at + timedelta(minutes=minutes * steps), actor.settings)
+    return wishes
+
+
+def _moved(wish: Wish, at: datetime, settings: Mapping[str, Any]) -> Wish:
+    timezone = wish.timezone or (None if _absolute(wish) else settings.get("timezone"))
+    if timezone is None:
+        return wish._replace(scheduled_for=rfc3339(at), fold=None)
+    wall = at.astimezone(zone(timezone))
+    return wish._replace(scheduled_for=local(wall.replace(tzinfo=None, fold=0)), timezone=timezone, fold=wall.fold)
+
+
+def _absolute(wish: Wish) -> bool:
+    text = wish.scheduled_for or ""
+    return text.endswith("Z") or text[-6:-5] in ("+", "-")
+
+
+def _run_along(
+    post: Post, added: Mapping[Count, int], ruled: Sequence[str], used: dict[Count, int],
+    registered: dict[Any, Registered], calendars: Calendars,
+) -> None:
+    """What the next row has to reckon with."""
+    for count, number in added.items():
+        used[count] = max(0, used.get(count, 0)) + number
+    if post.publish_at is not None:
+        for profile_id in ruled:
+            calendars.add(profile_id, post.publish_at, post.id)
+    for twin, profile_id in contents_of(post):
+        before = registered.get(twin, Registered(None, {}))
+        if profile_id not in before.owners:
+            registered[twin] = before._replace(owners={**before.owners, profile_id: post.id})

@@ -1,0 +1,50 @@
+"""How a workspace or a profile stands: the plan's counters, the calendar, the caps. Reads only, with the same rules as an
+admission."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from ..domain import calendar, limits
+from ..domain.instants import format_duration, rfc3339
+from ..domain.rules import Rules
+from ..store.profiles import Profile
+from .admit import spacing_of
+from .calendars import Calendars, Rule, cap_of
+
+if TYPE_CHECKING:
+    from ..wiring import Deps
+
+
+def of_workspace(deps: Deps, settings: Mapping[str, Any], side: str) -> dict[str, Any]:
+    """`usage` of GET /v1/workspace; `{}` where the plan counts nothing. One query for each period the plan counts in."""
+    plan, now = limits.plan_of(settings), deps.clock.now()
+    periods = sorted({limits.period_of(limit.metric, now) for limit in plan.limits})
+    return limits.usage_view(plan, deps.allowances.usage(side, periods), now) if periods else {}
+
+
+def of_profile(deps: Deps, settings: Mapping[str, Any], profile: Profile, rules: Rules, at: datetime) -> dict[str, Any]:
+    """GET /v1/profiles/{id}/limits."""
+    plan, calendars = limits.plan_of(settings), Calendars(deps)
+    spacing, cap = timedelta(minutes=spacing_of(settings, plan)), cap_of(rules, profile.settings)
+    caps = []
+    if cap is not None:
+        times = calendars.times(profile.id, at - cap.span, at + cap.span)
+        used = calendar.used_around(at, times, cap)
+        free = calendars.next_free(profile.id, Rule(timedelta(), cap), at)
+        caps.append({
+            "limit": cap.most, "window": format_duration(cap.span), "used": used, "remaining": max(0, cap.most - used),
+            "nextOkAt": rfc3339(free),
+        })
+    free = calendars.next_free(profile.id, Rule(spacing, None), at) if spacing else at
+    own = [limit for limit in plan.limits if limit.scope == "profile"]
+    used_of = deps.allowances.read(
+        profile.partition, (), counters={(limits.period_of(limit.metric, at), profile.id) for limit in own}
+    ).used if own else {}
+    return {
+        "profileId": profile.id, "platform": profile.platform, "at": rfc3339(at), "caps": caps,
+        "spacing": {"minutes": int(spacing.total_seconds() // 60), "nextFreeAt": rfc3339(free)} if spacing else None,
+        "plan": limits.profile_view(plan, used_of, profile.id, at),
+    }
