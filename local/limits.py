@@ -27,6 +27,7 @@ MOST_DELAY_SECONDS = 900
 _NAME = re.compile(r"[0-9a-zA-Z\-_.]{1,64}")
 _AT = re.compile(r"at\((\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2})\)")
 # Allowed in a message: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
+_GROUP = re.compile(r"[!-~]{1,128}")
 _FORBIDDEN_IN_MESSAGE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -77,6 +78,8 @@ def _entry(entry: Mapping[str, Any]) -> Refusal:
         )
     if _size(body) + _size(entry.get("MessageAttributes", {})) > MOST_QUEUE_BYTES:
         return "InvalidParameterValue", f"Message must be shorter than {MOST_QUEUE_BYTES} bytes."
+    if not _GROUP.fullmatch(entry.get("MessageGroupId", "none")):
+        return "InvalidParameterValue", "MessageGroupId can only include 1 to 128 alphanumeric and punctuation characters."
     if _FORBIDDEN_IN_MESSAGE.search(body):
         return "InvalidMessageContents", "The message contains characters outside the allowed set."
     return None

@@ -1,7 +1,8 @@
 """Where moto 5.2 differs from AWS in ways a scheduler would notice, it is corrected here, in our process only.
 
 Each correction is one context manager that puts the original back: a lock around every call, transactions that undo only
-what they touched, updates bounded at 400 KB, stream records as DynamoDB writes them, long polls that do not hold the lock.
+what they touched, updates bounded at 400 KB, stream records as DynamoDB writes them, long polls that do not hold the lock,
+long queues that are counted quickly.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from moto.dynamodb.models.dynamo_type import DynamoType, Item
 from moto.dynamodb.models.table import StreamShard, Table
 from moto.scheduler.models import EventBridgeSchedulerBackend
 from moto.sns.models import Subscription
-from moto.sqs.models import Message, SQSBackend
+from moto.sqs.models import Message, Queue, SQSBackend
 from werkzeug.exceptions import HTTPException
 
 MOTO_LOCK = threading.RLock()
@@ -53,7 +54,7 @@ class BotocoreMock(MockAWS):
 def moto_behaves(polls: bool) -> Iterator[None]:
     """All corrections at once. `polls`: a ReceiveMessage may really wait (a real clock), else it answers at once."""
     with ExitStack() as stack:
-        for manager in (_locked(), _undoing(), _streaming(), _receiving(polls), _posting()):
+        for manager in (_locked(), _undoing(), _streaming(), _receiving(polls), _counting(), _posting()):
             stack.enter_context(manager)
         yield
 
@@ -186,6 +187,31 @@ def _receiving(polls: bool) -> Iterator[None]:
                 MOTO_LOCK.acquire()
 
     with patch.object(SQSBackend, "receive_message", receive_message):
+        yield
+
+
+@contextmanager
+def _counting() -> Iterator[None]:
+    """A queue is looked through with one look at the clock. moto takes one or two for each message, and counts them all at each
+    send: with thousands waiting that is most of the time there is."""
+
+    def ready(self: Queue) -> list[Message]:
+        now = moto.core.utils.unix_time_millis()
+        return [message for message in self._messages if message.visible_at <= now and message.delayed_until <= now]
+
+    def delayed(self: Queue) -> int:
+        now = moto.core.utils.unix_time_millis()
+        return sum(message.delayed_until > now for message in self._messages)
+
+    def in_flight(self: Queue) -> int:
+        now = moto.core.utils.unix_time_millis()
+        return sum(message.visible_at > now for message in self._messages)
+
+    with (
+        patch.object(Queue, "messages", property(ready)),
+        patch.object(Queue, "approximate_number_of_messages_delayed", property(delayed)),
+        patch.object(Queue, "approximate_number_of_messages_not_visible", property(in_flight)),
+    ):
         yield
 
 

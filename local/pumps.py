@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from heapq import nsmallest
 from typing import Any, NamedTuple
 
+import moto.core.utils
 from moto.dynamodb.models import dynamodb_backends
 from moto.sqs.models import Queue, sqs_backends
 
@@ -88,9 +91,13 @@ class Pumps(Entries):
         arn = self.queue(reference).queue_arn
         return next(source for source in sources if source.arn == arn)
 
-    def receive(self, reference: str | None = None, limit: int = 10) -> list[Received]:
-        """Receive up to `limit` messages (1 to 10) as Lambda's poller does; dead-letter moves happen here, as in moto."""
+    def receive(self, reference: str | None = None, limit: int = 10, *, in_order: bool = False) -> list[Received]:
+        """Receive up to `limit` messages (1 to 10) as Lambda's poller does; dead-letter moves happen here, as in moto. The groups
+        with the fewest messages in flight come first, unless the caller has put the list `in_order` itself."""
         source = self._queue_source(reference)
+        if not in_order:
+            with MOTO_LOCK:
+                _quiet_first(self.queue(source.arn), limit)
         answer = aws.client("sqs", self.region).receive_message(
             QueueUrl=self._url(source),
             MaxNumberOfMessages=limit,
@@ -210,6 +217,18 @@ class Pumps(Entries):
         if timers:
             instants += self._ticks.values()
         return min(instants, default=None)
+
+
+def _quiet_first(queue: Queue, limit: int) -> None:
+    """Move to the front what a fair queue would hand out next: messages of the groups that hold the fewest workers; moto only
+    keeps the group. Real queues do so once a group has some 30 messages in flight, a tenth of them all, which no machine here
+    reaches; they look at processing time as well. A message without a group is a tenant of its own.
+    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-fair-queues-detailed.html"""
+    now = moto.core.utils.unix_time_millis()
+    busy: Counter[str | None] = Counter(m.group_id for m in queue._messages if m.group_id and m.visible_at > now)
+    if busy:
+        chosen = nsmallest(limit, queue.messages, key=lambda message: busy[message.group_id])
+        queue._messages = chosen + [message for message in queue._messages if message not in chosen]
 
 
 def _instant(milliseconds: float) -> datetime:

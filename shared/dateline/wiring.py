@@ -105,6 +105,8 @@ class Deps:
         self.settings = Settings()
         self.clock: Clock = clock or SystemClock()
         self._http = http
+        self.zones_settled: str | None = None
+        """The zone database by which all waiting posts are known to be resolved, once this process has asked."""
 
     @cached_property
     def session(self) -> Any:

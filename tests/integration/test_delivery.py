@@ -15,6 +15,7 @@ from botocore.exceptions import EndpointConnectionError
 from dateline.aws.queue import Message
 from dateline.platforms.base import Answer
 from dateline.usecases.deliver import deliver
+from local.seed import WORKSPACE
 from local.stack import Crash, Phase
 from tests.harness import START, Dateline
 from tests.integration.scene import (
@@ -145,9 +146,9 @@ def test_a_worker_that_dies_while_taking_a_thread_down_is_followed_by_one_that_g
 def test_a_message_said_twice_is_done_once(dateline: Dateline) -> None:
     post_id, texts = make(dateline, "telegram", "text")
     message = the_message(dateline, post_id)
-    dateline.deps.queue.send([message, message])
+    dateline.deps.queue.send([message, message], group=WORKSPACE)
     rest(dateline, post_id)
-    dateline.deps.queue.send([message])
+    dateline.deps.queue.send([message], group=WORKSPACE)
     dateline.stack.run_for(A_WHILE)
     assert check_against_ledger(dateline, post_id, texts).tries == 1
     assert events_of(dateline, post_id).count("target.published") == 1
@@ -185,7 +186,7 @@ def test_a_message_no_worker_can_handle_ends_in_the_dead_letter_queue_and_the_ta
     assert dead and all(letter.post_id == post_id for letter in dead)
 
     # Redriven once the fault is gone, they find nothing to do; a person's retry finds everything.
-    dateline.deps.queue.send(dead)
+    dateline.deps.queue.send(dead, group=WORKSPACE)
     dateline.stack.run_for(A_WHILE)
     assert shown(dateline, texts) == [[]]
     assert dateline.api("POST", f"/v1/posts/{post_id}/retry", {}).status == 200
@@ -205,7 +206,7 @@ def test_a_call_that_kills_every_worker_ends_unconfirmed_and_a_redrive_is_harmle
     interrupted(dateline, deadly, lambda: dateline.stack.run_for(A_WHILE))
     dead = messages(dateline, "deliveries-dlq")
     assert dead
-    dateline.deps.queue.send(dead)
+    dateline.deps.queue.send(dead, group=WORKSPACE)
     dateline.stack.run_for(A_WHILE)
     check_against_ledger(dateline, post_id, texts)
     answer = dateline.api(
@@ -244,7 +245,8 @@ def test_an_outcome_message_settles_even_a_target_that_was_given_up_as_unconfirm
     message = the_message(dateline, post_id)
     assert rest(dateline, post_id).status == "unconfirmed"
     seen = shown(dateline, texts)[0][0].remote_id
-    dateline.deps.queue.send([message._replace(outcome={"first": 0, "remotes": [[seen, None, {}]], "of": 1})] * 2)
+    outcome = {"first": 0, "remotes": [[seen, None, {}]], "of": 1}
+    dateline.deps.queue.send([message._replace(outcome=outcome)] * 2, group=WORKSPACE)
     dateline.stack.settle()
     assert check_against_ledger(dateline, post_id, texts).status == "published"
 

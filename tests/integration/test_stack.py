@@ -325,6 +325,22 @@ def test_messages_can_be_delivered_twice_and_out_of_order(stack: Stack, marks: A
     assert [event["Records"][0]["body"] for event in seen(marks, "deliver")] == ["two", "one", "two"]
 
 
+def test_a_tenant_with_fewer_messages_in_flight_is_served_before_one_with_more(stack: Stack) -> None:
+    for body, group in (("a1", "a"), ("a2", "a"), ("a3", "a"), ("b1", "b"), ("a4", "a"), ("b2", "b"), ("none", None)):
+        send(body, **({"MessageGroupId": group} if group else {}))
+    order = [stack.receive(limit=1)[0] for _ in range(7)]
+    assert [message.body for message in order] == ["a1", "b1", "none", "a2", "b2", "a3", "a4"]
+    assert order[1].raw["Attributes"]["MessageGroupId"] == "b"
+
+
+def test_without_anything_in_flight_messages_keep_their_order(stack: Stack, marks: Any) -> None:
+    for body, group in (("a1", "a"), ("b1", "b"), ("a2", "a")):
+        send(body, MessageGroupId=group)
+    while received := stack.receive(limit=1):
+        stack.deliver(received)
+    assert [event["Records"][0]["body"] for event in seen(marks, "deliver")] == ["a1", "b1", "a2"]
+
+
 def test_a_message_too_old_to_keep_is_dropped_and_holds_up_nobody(stack: Stack, clock: FakeClock) -> None:
     send("old")
     clock.advance(timedelta(days=4))
@@ -565,7 +581,8 @@ def test_an_update_cannot_grow_an_item_over_400_kb(stack: Stack) -> None:
 
 
 def test_messages_aws_would_refuse_are_refused(stack: Stack) -> None:
-    for body, options in (("x" * (1024 * 1024 + 1), {}), ("x", {"DelaySeconds": 901}), ("a\x00b", {})):
+    groups = [("x", {"MessageGroupId": group}) for group in ("", "a b", "é", "x" * 129)]
+    for body, options in (("x" * (1024 * 1024 + 1), {}), ("x", {"DelaySeconds": 901}), ("a\x00b", {}), *groups):
         with pytest.raises(ClientError):
             send(body, **options)
     with pytest.raises(ClientError, match="too long"):

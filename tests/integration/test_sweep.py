@@ -10,6 +10,8 @@ import pytest
 from dateline import wiring
 from dateline.domain import lifecycle, retry
 from dateline.domain.post import Post
+from dateline.store import posts as posts_store
+from dateline.usecases import sweep
 from local.stack import Crash, Phase
 from tests.harness import START, Dateline
 from tests.integration.scene import at_rest, check_against_ledger, interrupted, make, post_of, pump_crashing, rest, shown
@@ -192,3 +194,41 @@ def test_one_post_that_cannot_be_swept_does_not_stop_the_others(dateline: Dateli
     posts.change = change  # type: ignore[method-assign]
     rest(dateline, bad)
     assert post_of(dateline, bad).status == "published"
+
+
+# Whose turn it is
+
+
+def test_a_workspace_with_many_overdue_posts_does_not_hold_up_anothers(
+    dateline: Dateline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More is due than one sweep looks at, and the one post of the other workspace is the youngest of them all."""
+    monkeypatch.setattr(sweep, "PER_SHARD", 2)
+    key = dateline.second_workspace()
+    many = [make(dateline, "mastodon", "text", at=START + HOUR)[0] for _ in range(60)]
+    body = {"text": "Just one", "profileIds": ["prof_other"], "scheduledFor": (START + HOUR + MINUTE).isoformat()}
+    one = dateline.api("POST", "/v1/posts", body, key=key).json()["id"]
+    forget_everything(dateline)
+    dateline.clock.advance(HOUR + 3 * MINUTE)
+    dateline.stack.sweep()
+    assert post_of(dateline, one).status == "queued"
+    assert [post_of(dateline, post_id).status for post_id in many].count("queued") == 2 * posts_store.DUE_SHARDS - 1
+    for _ in range(60):
+        dateline.stack.sweep()
+    assert {post_of(dateline, post_id).status for post_id in many} == {"queued"}
+
+
+def test_what_is_due_is_taken_in_turns_with_each_workspaces_oldest_first(dateline: Dateline) -> None:
+    key = dateline.second_workspace()
+    owners: dict[str, str] = {}
+    for minute in range(12):
+        owners[make(dateline, "mastodon", "text", at=START + HOUR + minute * MINUTE)[0]] = "A"
+    for minute in range(3):
+        when = (START + 2 * HOUR + minute * MINUTE).isoformat()
+        body = {"text": f"At {when}", "profileIds": ["prof_other"], "scheduledFor": when}
+        owners[dateline.api("POST", "/v1/posts", body, key=key).json()["id"]] = "B"
+    ids = dateline.deps.posts.due(START + 24 * HOUR, 100)
+    assert "".join(owners[post_id] for post_id in ids) == "ABABAB" + "A" * 9
+    assert [post_id for post_id in ids if owners[post_id] == "A"] == [post_id for post_id in owners if owners[post_id] == "A"]
+    few = dateline.deps.posts.due(START + 24 * HOUR, 1)
+    assert [owners[post_id] for post_id in few] == ["A", "B", "A", "B"], "one for each shard, and the turns are kept"

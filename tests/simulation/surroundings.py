@@ -41,23 +41,24 @@ def deliver(sim: Simulation, step: Step) -> None:
     messages = _messages(sim)
     messages.remove(message)
     messages.insert(0, message)
-    if received := sim.stack.receive(QUEUE, 1):
+    if received := sim.stack.receive(QUEUE, 1, in_order=True):
         sim.stack.deliver(received)
 
 
-def _send(sim: Simulation, body: str, delay: float) -> None:
+def _send(sim: Simulation, body: str, delay: float, **more: str) -> None:
     sim.stack.queue(QUEUE)  # named wrongly, this is where it shows
     from local import aws
 
     source = sim.stack._queue_source(QUEUE)
     client = aws.client("sqs", sim.stack.region)
-    client.send_message(QueueUrl=sim.stack._url(source), MessageBody=body, DelaySeconds=int(min(delay, 900)))
+    client.send_message(QueueUrl=sim.stack._url(source), MessageBody=body, DelaySeconds=int(min(delay, 900)), **more)
 
 
 def duplicate(sim: Simulation, step: Step) -> None:
     """A message twice."""
     if (message := _chosen(sim, step)) is not None:
-        _send(sim, message.body, step.get("delay", 0))
+        group = {"MessageGroupId": message.group_id} if message.group_id else {}
+        _send(sim, message.body, step.get("delay", 0), **group)
 
 
 def replay(sim: Simulation, step: Step) -> None:

@@ -1,6 +1,6 @@
 """`python -m tools.bench`: measures everything and prints one table. It judges nothing: the aims stand beside the figures.
 
-`--without punctuality` (or imports, operations, cost; several with commas) leaves a part out.
+`--without punctuality` (or imports, operations, cost, fairness; several with commas) leaves a part out.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
 from tests.harness import Dateline
-from tools.bench import cost, imports, operations, punctuality
+from tools.bench import cost, fairness, imports, operations, punctuality
 from tools.bench.meter import Meter
 
-PARTS = ("imports", "operations", "cost", "punctuality")
+PARTS = ("imports", "operations", "cost", "fairness", "punctuality")
 MOST_DOLLARS = 50
 """The aim for a million posts with three targets."""
 
@@ -30,7 +30,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print. Returns 0 unless something breaks."""
     parser = argparse.ArgumentParser(prog="python -m tools.bench", description="Measure cold starts, requests, writes and time.")
     parser.add_argument("--without", default="", help=f"parts to leave out, with commas: {', '.join(PARTS)}")
-    left_out = {part.strip() for part in parser.parse_args(arguments).without.split(",") if part.strip()}
+    parser.add_argument("--posts", type=int, default=fairness.POSTS, help="posts of the workspace with many, in fairness")
+    options = parser.parse_args(arguments)
+    left_out = {part.strip() for part in options.without.split(",") if part.strip()}
     if unknown := left_out - set(PARTS):
         parser.error(f"there is no part {', '.join(sorted(unknown))}; there are: {', '.join(PARTS)}")
     log = io.StringIO()
@@ -39,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if part not in left_out:
             print(f"measuring {part} …", file=sys.stderr, flush=True)
             with contextlib.redirect_stdout(log):  # the handlers log there
-                rows += _ROWS[part](log)
+                rows += _fairness_rows(options.posts) if part == "fairness" else _ROWS[part](log)
     print("\n".join(table(rows)))
     return 0
 
@@ -118,6 +120,14 @@ def _cost_rows(log: io.StringIO) -> list[Row]:
     rows.append(("**Read units of one such post, by reader: at least … at most**", "", ""))
     readers = sorted({*least.reads, *most.reads}, key=lambda kind: -most.reads.get(kind, 0))
     return rows + [(kind, f"{least.reads.get(kind, 0):g} … {most.reads.get(kind, 0):g}", "") for kind in readers]
+
+
+def _fairness_rows(posts: int) -> list[Row]:
+    rows: list[Row] = [("**Posts of another workspace that came out before the only one of a workspace**", "", "")]
+    for one in fairness.measure(posts):
+        name = f"{one.posts:,} in the queue, {one.workers} workers, {'with' if one.grouped else 'without'} the message group"
+        rows.append((name, f"{one.before:,}", aimed(one.before, one.workers) if one.grouped else ""))
+    return rows
 
 
 def _punctuality_rows(_log: io.StringIO) -> list[Row]:

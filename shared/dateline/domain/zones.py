@@ -36,6 +36,16 @@ def _bundle() -> Path | None:
     return root if root and (root / "zones").is_file() else None
 
 
+@cache
+def version() -> str | None:
+    """The release of the bundled database, such as "2027a"; None where only the system's is there, which tells none."""
+    if _bundle() is None:
+        return None
+    from tzdata import IANA_VERSION
+
+    return str(IANA_VERSION)
+
+
 def zone(name: str) -> ZoneInfo:
     """The zone of that exact name. Raises Problem unknown_timezone with up to three suggestions (`suggestions`).
 

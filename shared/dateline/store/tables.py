@@ -20,7 +20,7 @@ from pynamodb.attributes import (
 )
 from pynamodb.connection import Connection
 from pynamodb.exceptions import PynamoDBException
-from pynamodb.indexes import AllProjection, GlobalSecondaryIndex, KeysOnlyProjection
+from pynamodb.indexes import AllProjection, GlobalSecondaryIndex, IncludeProjection, KeysOnlyProjection
 from pynamodb.models import Model
 
 if TYPE_CHECKING:
@@ -53,11 +53,11 @@ class ByStatus(GlobalSecondaryIndex["PostRow"]):
 
 
 class Due(GlobalSecondaryIndex["PostRow"]):
-    """Everything sweep has to look at, by when; sparse and spread over shards."""
+    """Everything sweep has to look at, by when, with whose it is; sparse and spread over shards."""
 
     class Meta:
         index_name = "due"
-        projection = KeysOnlyProjection()
+        projection = IncludeProjection(["ws"])
 
     due_shard = UnicodeAttribute(hash_key=True)
     due_at = UnicodeAttribute(range_key=True)
@@ -162,7 +162,8 @@ class WorkspaceRow(Model):
     """Rows with a body: `ws#<id>`/`settings`, `ws#<id>`/`key#<key id>` (for listing), `key#<hash>`/`key` (for logging in),
     `ws#<side>`/`queue#<queue id>` (with a `version`).
     Imports: `bulk#<id>`/`head` and `rows#<n>` (with `data`), and `bulk#open`/<id> while they are not finished.
-    Rows of numbers: `usage#<side>`/`<period>#<owner>`, the counters of a plan; `guard` is the version of a profile's calendar."""
+    Rows of numbers: `usage#<side>`/`<period>#<owner>`, the counters of a plan; `guard` is the version of a profile's calendar.
+    Notes of the deployment for itself: `system`/<name>."""
 
     class Meta:
         table_name = ""

@@ -69,6 +69,15 @@ class Workspaces:
         """Replace a workspace's settings."""
         WorkspaceRow(f"ws#{workspace_id}", "settings", body=settings).save()
 
+    def note(self, name: str) -> dict[str, Any] | None:
+        """What the deployment has noted for itself under a name, None if nothing. It belongs to no workspace."""
+        return self._get("system", name)
+
+    @answered
+    def save_note(self, name: str, body: dict[str, Any]) -> None:
+        """Replace a note of the deployment."""
+        WorkspaceRow("system", name, body=body).save()
+
     @staticmethod
     @answered
     def _get(pk: str, sk: str) -> dict[str, Any] | None:

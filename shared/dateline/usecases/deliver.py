@@ -80,7 +80,7 @@ def deliver(deps: Deps, message: Message, time_left: Callable[[], float]) -> str
             wait = (until - deps.clock.now()).total_seconds()
             if wait > SHORT_WAIT:
                 if wait <= retry.LONGEST_MESSAGE_DELAY:
-                    deps.queue.send([message], wait)
+                    deps.queue.send([message], wait, group=post.partition)
                 return "too early"
             deps.clock.sleep(max(wait, 0.0))
             continue
@@ -277,7 +277,7 @@ class Work:
                 ),
             )
         except (StoreUnavailable, Conflict):
-            record.send_outcome(self.deps, self.message, first, saved, len(delivery.segments))
+            record.send_outcome(self.deps, self.post, self.message, first, saved, len(delivery.segments))
             raise
         self._refresh_view(delivery)
 

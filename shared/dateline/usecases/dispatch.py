@@ -43,7 +43,7 @@ def send(deps: Deps, post: Post, targets: Iterable[Target], delay: float = 0.0) 
     """One message per target. What is not known to be sent is sent again by sweep."""
     messages = [Message(post.id, target.profile_id, post.revision) for target in targets]
     try:
-        deps.queue.send(messages, delay)
+        deps.queue.send(messages, delay, group=post.partition)
     except QueueUnavailable as error:
         log.warning("messages not sent; sweep will send them", extra={"post_id": post.id, "reason": str(error)})
 

@@ -55,14 +55,16 @@ def published(
         lifecycle.conclude(post, now)
 
 
-def send_outcome(deps: Deps, message: Message, first: int, remotes: list[RemoteSegment], of_segments: int) -> None:
+def send_outcome(
+    deps: Deps, post: Post, message: Message, first: int, remotes: list[RemoteSegment], of_segments: int
+) -> None:
     """The remote id could not be saved: it goes out as a message, and into the log. Losing it would cost a lookup."""
     outcome = {"first": first, "remotes": [[r.id, r.url, dict(r.extra)] for r in remotes], "of": of_segments}
     log.error(
         "published, but not saved", extra={"post_id": message.post_id, "profile_id": message.profile_id, "outcome": outcome}
     )
     try:
-        deps.queue.send([message._replace(outcome=outcome)])
+        deps.queue.send([message._replace(outcome=outcome)], group=post.partition)
     except QueueUnavailable:
         log.error("the outcome is only in this log", extra={"post_id": message.post_id, "outcome": json.dumps(outcome)})
 

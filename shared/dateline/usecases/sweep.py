@@ -1,7 +1,8 @@
 """The guarantee behind every fast path. Once a minute: whatever is past its deadline is looked at, and moved on or ended.
 
 A post without a schedule entry, a message that was lost or died in the dead-letter queue, a worker that never came back, an
-event that was never announced: each leaves its post in the `due` index with a deadline that passes.
+event that was never announced: each leaves its post in the `due` index with a deadline that passes. After that it looks whether
+the zone database has changed (`rezone`).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ..domain import lifecycle
 from ..domain.post import Post
 from ..store.tables import Conflict, StoreUnavailable
-from . import announce, dispatch
+from . import announce, dispatch, rezone
 
 if TYPE_CHECKING:
     from ..wiring import Deps
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("dateline")
 
 PER_SHARD = 200
-"""Posts looked at per shard and minute; what is left comes next minute, the oldest first."""
+"""Posts looked at per shard and minute, the workspaces in turn; what is left comes next minute, the oldest first."""
 
 BUSY = 1000
 """Messages that wait in the deliveries queue: above that a target that was not claimed yet is taken to be among them. It is
@@ -60,6 +61,11 @@ def sweep(deps: Deps, time_left: Callable[[], float]) -> Swept:
             log.exception("a post could not be swept", extra={"post_id": post_id, "reason": type(error).__name__})
     if time_left() > 15.0:
         _carry_on(deps, time_left)
+    try:
+        rezone.follow(deps, time_left)
+    except Exception as error:
+        failed += 1
+        log.exception("waiting posts could not follow the zone database", extra={"reason": type(error).__name__})
     return Swept(seen, failed, overdue)
 
 
