@@ -82,8 +82,9 @@ class Target:
     the current worker's, `armed` the segment whose irreversible call was about to be made (None when none is), `armed_at` when.
     `call_ended_at` is the latest moment at which that call can have ended, `looks` and `failed_looks` count resolve's
     looks, `absences` those that counted. `retries` are the automatic ones since the target was last opened,
-    `redispatches` those by sweep, `nudged_at` the last of them. `comment` is what became of a first comment that is not out
-    though the post is: `status` (failed or unconfirmed), `code`, `detail`; None otherwise.
+    `redispatches` those by sweep, `nudged_at` the last of them. `capped` says that the
+    profile takes so few posts a day that its calendar has to be asked. `comment` is what became of a first comment that is not
+    out though the post is: `status` (failed or unconfirmed), `code`, `detail`; None otherwise.
     """
 
     profile_id: str
@@ -94,6 +95,7 @@ class Target:
     tries: int = 0
     retries: int = 0
     redispatches: int = 0
+    capped: bool = False
     claim: str | None = None
     lease_until: datetime | None = None
     armed: int | None = None
@@ -109,7 +111,8 @@ class Target:
     error: dict[str, Any] | None = None
     comment: dict[str, Any] | None = None
 
-    _PLAIN = ("status", "tries", "retries", "redispatches", "claim", "armed", "looks", "absences", "failed_looks", "uncertain")
+    _PLAIN = ("status", "tries", "retries", "redispatches", "claim", "armed", "looks", "absences", "failed_looks", "uncertain",
+              "capped")
     _TIMES = ("lease_until", "armed_at", "call_ended_at", "next_attempt_at", "nudged_at")
 
     def stored(self) -> dict[str, Any]:

@@ -197,7 +197,8 @@ class EventRow(Model):
 
 class IdempotencyRow(Model):
     """What a repeated request finds: the fingerprint of the first, and where its answer is. Also the register of contents
-    (`twin#…`, see `allowances`): `answer` then maps profiles to posts, and `fingerprint` names the last write."""
+    (`twin#…`, see `allowances`): `answer` then maps profiles to posts, `fingerprint` names the last write, and `post_id` is there
+    when all of it is one post's."""
 
     class Meta:
         table_name = ""
