@@ -118,7 +118,7 @@ def list_posts(request: Request) -> Answer:
     if at and ((since and at < sortable(since)) or (until and at >= sortable(until))):
         detail = "This cursor belongs to another from or to; keep the filters while paging."
         raise Problem("invalid_request", detail, pointer="/cursor")
-    found = page(request.deps.posts, request.actor.partition, wanted, request.limit(), cursor)
+    found = page(request.deps.posts, request.deps.profiles, request.actor.partition, wanted, request.limit(), cursor)
     parts = fitting(found.posts, shown)
     if len(parts) == len(found.posts):
         return page_of(parts, found.cursor)

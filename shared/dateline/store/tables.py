@@ -65,6 +65,7 @@ class Due(GlobalSecondaryIndex["PostRow"]):
 
 class PostRow(Model):
     """One post with its targets. `body` is packed JSON (see `packing`): it keeps the usual item under one write unit.
+    `sort_at` is the sort time and the id, as in bookings (`posts.slot_of`).
 
     `queued_at` and `queued_sequence` are written by the one update that does not rewrite the body (`Posts.mark_queued`);
     `quiet` stands on writes that announce nothing, so that notify is not woken for them.
@@ -103,7 +104,11 @@ class PostRow(Model):
 
 
 class BookingRow(Model):
-    """A profile's time, reserved by a post. `slot` is `<sort time>#<post id>`; `state` is draft, pending or released."""
+    """A profile's time, reserved by a post. `slot` is `<sort time>#<post id>`; `state` is draft, pending or released.
+
+    Two kinds of row besides: `label#<workspace>#<label>`/<slot> for each label of a post, and
+    `gone#<workspace>#<platform>`/<profile id> for a profile that was deleted (lists by platform still look through its posts).
+    """
 
     class Meta:
         table_name = ""
