@@ -5,8 +5,8 @@
 * Several: up to `FEW_KEYS` keys of each, then, if what they have in common fills no page, up to `MOST_KEYS` of each. Where one
   filter is rare its keys reach farthest and lead. At most `MOST_POSTS` posts are read by key and held against all filters.
 * A platform has no index. Without label and profile, the next `LOOK` posts by time are looked through first: that fills the page
-  where the platform is common. Where it is rare, the keys of its profiles are merged; with more than `MOST_PROFILES` of them it is
-  not rare, and up to `MOST_LOOKS` × `LOOK` posts are looked through.
+  where the platform is common. Where it is rare, the keys of its profiles are merged; with more than `MOST_PROFILES` of them it
+  is not rare, and up to `MOST_LOOKS` × `LOOK` posts are looked through.
 
 A page of a rare combination may therefore be short, even empty, and still carry a cursor. A cursor is the last slot that a page
 came to: every source goes on from there.
