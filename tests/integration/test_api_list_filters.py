@@ -31,7 +31,7 @@ PLATFORM = {
     "prof_mastodon": "mastodon", "prof_second": "mastodon", "prof_x": "x", "prof_telegram": "telegram", "prof_bluesky": "bluesky",
     "prof_gone": "bluesky",
 }
-TINY = {"LOOK": 7, "MOST_LOOKS": 2, "FEW_KEYS": 4, "MOST_KEYS": 9, "MOST_POSTS": 6, "MOST_PROFILES": 25}
+TINY = {"LOOK": 7, "MOST_LOOKS": 2, "FEW_KEYS": 4, "MOST_KEYS": 9, "FEW_POSTS": 2, "MOST_POSTS": 6, "MOST_PROFILES": 25}
 """Bounds so small that sixty posts reach them."""
 
 

@@ -1,15 +1,18 @@
 """Lists of posts, page by page, with every filter of the contract. What a page reads is bounded, however many posts there are.
 
 * Only a span of time, or nothing: one query of `limit` posts from the index by_time.
-* One filter out of label, profile and statuses: one query of `limit` + 1 keys (several statuses: one each), and the posts by key.
-* Several: up to `FEW_KEYS` keys of each, then, if what they have in common fills no page, up to `MOST_KEYS` of each. Where one
-  filter is rare its keys reach farthest and lead. At most `MOST_POSTS` posts are read by key and held against all filters.
-* A platform has no index. Without label and profile, the next `LOOK` posts by time are looked through first: that fills the page
-  where the platform is common. Where it is rare, the keys of its profiles are merged; with more than `MOST_PROFILES` of them it
-  is not rare, and up to `MOST_LOOKS` × `LOOK` posts are looked through.
+* One of label, profile and statuses: one query of `limit` + 1 keys (several statuses: one each), and the posts by key.
+* Several of them: up to `FEW_KEYS` keys of each, then, if what they have in common fills no page, up to `MOST_KEYS` of each. The
+  filter that is rarest there leads: its keys reach farthest. At most `MOST_POSTS` posts are read by key and held against all
+  filters.
+* A platform has no index. Without label and profile, four posts by time for each that is wanted (`LOOK` at most) are looked
+  through first: where the platform is common, that fills the page, at half the price of keys. Where it is rare, the keys of its
+  profiles are merged as another filter; with more than `MOST_PROFILES` of them, up to `MOST_LOOKS` × `LOOK` posts are looked
+  through.
 
-A page of a rare combination may therefore be short, even empty, and still carry a cursor. A cursor is the last slot that a page
-came to: every source goes on from there.
+So a page costs 1 to 6 calls, about 60 at the very most (ten statuses, 25 profiles), and up to 4,300 keys, 200 posts by key and
+200 looked through, or 1,000 of these alone. A page of a rare combination may be short, even empty, and still carry a cursor. A
+cursor is the last slot that a page came to: every source goes on from there.
 """
 
 from __future__ import annotations
@@ -31,7 +34,8 @@ from .tables import PostRow, answered
 LOOK = 200
 MOST_LOOKS = 5
 FEW_KEYS = 100
-MOST_KEYS = 500
+MOST_KEYS = 1000
+FEW_POSTS = 20
 MOST_POSTS = 200
 MOST_PROFILES = 25
 BATCH = 100
@@ -108,7 +112,7 @@ def page(posts: Posts, profiles: Profiles, partition: str, wanted: Filter, limit
     if wanted.statuses:
         filters.append([by_status(partition, status) for status in wanted.statuses])
     if wanted.platform:
-        _with_platform(reading, filters, profiles, wanted.platform)
+        _with_platform(reading, filters, profiles, wanted.platform, limit)
     elif len(filters) > 1:
         reading.keys(filters, FEW_KEYS)
         reading.keys(filters, MOST_KEYS)
@@ -119,11 +123,13 @@ def page(posts: Posts, profiles: Profiles, partition: str, wanted: Filter, limit
     return reading.page()
 
 
-def _with_platform(reading: _Reading, filters: list[Sequence[Source]], profiles: Profiles, platform: str) -> None:
+def _with_platform(
+    reading: _Reading, filters: list[Sequence[Source]], profiles: Profiles, platform: str, limit: int
+) -> None:
     if reading.wanted.label or reading.wanted.profile_id:
         reading.keys(filters, FEW_KEYS)
     else:
-        reading.look(LOOK)
+        reading.look(min(LOOK, 4 * limit))
     if reading.done:
         return
     ids = profiles.of_platform(reading.partition, platform, MOST_PROFILES)
@@ -197,12 +203,12 @@ class _Reading:
     def take(self, keys: Keys) -> None:
         """Read the posts of these keys until the page is full or enough were read. What an index says may be a moment old: a
         post that has moved on is left out, the cursor passes it."""
-        slots, size = list(keys.slots), self._limit - len(self._found)
+        slots, size, read = list(keys.slots), self._limit - len(self._found), 0
         while slots:
             size = min(size, self._left)
             batch, slots = slots[:size], slots[size:]
             posts = {post.id: post for post in self._posts.get_many([post_id_of(slot) for slot in batch])}
-            self._left -= len(batch)
+            self._left, read = self._left - len(batch), read + len(batch)
             for slot in batch:
                 post = posts.get(post_id_of(slot))
                 if post and slot_of(post) == slot and post.partition == self.partition and self.wanted.fits(post):
@@ -214,7 +220,9 @@ class _Reading:
             if not self._left:
                 self._come_to(batch[-1] if slots else keys.end, done=True)
                 return
-            size = BATCH
+            # As many as should fill the page, if as many of them pass as did so far.
+            missing = self._limit - len(self._found)
+            size = min(BATCH, max(FEW_POSTS, missing * read // max(1, len(self._found))))
         self._come_to(keys.end)
 
     def _come_to(self, slot: str | None, *, done: bool = False) -> None:
