@@ -103,6 +103,8 @@ def page(posts: Posts, profiles: Profiles, partition: str, wanted: Filter, limit
         if not is_slot(slot := f"{sort_at}#{post_id}"):
             raise _no_cursor()
         span = span.after(slot)
+        if span.low > span.high:
+            return Page([], None)
     reading = _Reading(posts, partition, wanted, limit, span)
     filters: list[Sequence[Source]] = []
     if wanted.label:
@@ -147,7 +149,7 @@ class _Reading:
 
     def __init__(self, posts: Posts, partition: str, wanted: Filter, limit: int, span: Span) -> None:
         self.partition, self.wanted, self.span = partition, wanted, span
-        self.done = span.low > span.high
+        self.done = False
         self._posts, self._limit, self._left = posts, limit, MOST_POSTS
         self._found: list[Post] = []
         self._last: str | None = None
