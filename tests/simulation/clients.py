@@ -89,7 +89,7 @@ def create(sim: Simulation, step: Step) -> None:
     if label in sim.labels:
         return
     sim.labels.append(label)
-    body = _body(sim, step) | {"metadata": {"label": label}}
+    body = _body(sim, step) | {"metadata": {"label": label}, "labels": [label[-1], "all"]}
     if step.get("when") == "now":
         body["publishNow"] = True
     _send(sim, step, "POST", "/v1/posts", body, label)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from dateline.domain import lifecycle
 from dateline.domain.post import Post, Target
 from dateline.domain.view import post_view
+from dateline.store.bookings import bookings_of
 from local.networks.base import Entry
 
 if TYPE_CHECKING:
@@ -84,6 +85,7 @@ def check(sim: Simulation) -> None:
         if before is None or before.version != post.version:
             _consistent(post, before)
             _trail(post)
+    _booked(sim, posts)
     _visible(sim, posts)
     sim.known = posts
 
@@ -113,6 +115,13 @@ def _written(sim: Simulation, posts: Mapping[str, Post]) -> None:
     for post_id in sim.cancelled:
         if posts[post_id].status != "cancelled":
             raise Violation(f"{posts[post_id].metadata.get('label')}: acknowledged as cancelled, and is {posts[post_id].status}")
+
+
+def _booked(sim: Simulation, posts: Mapping[str, Post]) -> None:
+    """Lists by profile and by label read the bookings: they say what the posts say, whoever wrote last."""
+    wanted, booked = {tuple(row) for post in posts.values() for row in bookings_of(post)}, sim.booked()
+    if wanted != booked:
+        raise Violation(f"booked and not wanted: {sorted(booked - wanted)}, wanted and not booked: {sorted(wanted - booked)}")
 
 
 def _consistent(post: Post, before: Post | None) -> None:

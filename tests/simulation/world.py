@@ -122,6 +122,13 @@ class Simulation:
             found[key[0]] = self._read[key]
         return found
 
+    def booked(self) -> set[tuple[str, ...]]:
+        """Every stored booking and label row, but not what else lies beside them."""
+        table = dynamodb_backends[ACCOUNT][self.stack.region].tables[self.dateline.deps.settings.tables["bookings"]]
+        names = ("profile_id", "slot", "post_id", "ws", "state")
+        rows = [tuple(item.attrs[name].value for name in names) for item in table.all_items()]
+        return {row for row in rows if row[1][0].isdigit()}
+
     def post(self, label: str) -> Post | None:
         """The stored post of a label, if it is there."""
         return next((post for post in self.posts().values() if post.metadata.get("label") == label), None)

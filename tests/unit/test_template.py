@@ -219,7 +219,7 @@ def test_a_call_outside_a_functions_duties_is_refused(template: Template, functi
     grants = Grants(template)
     posts = template.name("PostsTable")
     publish, api = functions["publish"].arn, functions["api"].arn
-    write = {"TransactItems": [{"Put": {"TableName": posts}}, {"Delete": {"TableName": template.name("BookingsTable")}}]}
+    write = {"TransactItems": [{"Put": {"TableName": posts}}, {"Delete": {"TableName": template.name("IdempotencyTable")}}]}
     assert not grants.refused(publish, "dynamodb", "GetItem", {"TableName": posts})
     assert grants.refused(publish, "dynamodb", "Query", {"TableName": posts, "IndexName": "due"})
     assert not grants.refused(api, "dynamodb", "TransactWriteItems", write)

@@ -131,7 +131,7 @@ def list_posts(request: Request) -> Answer:
     from ..store.listing import encode_cursor, page
 
     wanted, cursor = wanted_of(request), request.cursor()
-    found = page(request.deps.posts, request.actor.partition, wanted, request.limit(), cursor)
+    found = page(request.deps.posts, request.deps.profiles, request.actor.partition, wanted, request.limit(), cursor)
     parts = fitting(found.posts, shown)
     if len(parts) == len(found.posts):
         return page_of(parts, found.cursor)

@@ -22,6 +22,8 @@ from .request import pointed
 MOST_PROFILES = 25
 MOST_SEGMENTS = 25
 MOST_MEDIA = 20
+MOST_LABELS = 20
+"""A row each in the post's transaction (two where it moves): DynamoDB takes a hundred."""
 
 Label = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 Comment = Annotated[str, StringConstraints(max_length=10_000)]
@@ -101,7 +103,7 @@ class ContentIn(Shape):
     fold: Annotated[int, Field(ge=0, le=1)] | None = None
     platforms: dict[str, OverrideIn] | None = None
     first_comment: Comment | None = None
-    labels: Annotated[list[Label], Field(max_length=50)] | None = None
+    labels: Annotated[list[Label], Field(max_length=MOST_LABELS)] | None = None
     metadata: dict[str, Any] | None = None
     max_lateness: str | None = None
     on_late: Literal["publish", "fail", "draft"] | None = None

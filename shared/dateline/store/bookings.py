@@ -1,7 +1,10 @@
-"""Bookings: which post reserves which moment of a profile. Written with the post, in its transaction."""
+"""Bookings: which post reserves which moment of a profile, and which posts carry a label. Written with the post, in its
+transaction, so that lists by profile and by label read them as they read an index.
+"""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from datetime import datetime
 
@@ -10,12 +13,25 @@ from ..domain.post import Post
 from .posts import Booking, moment, slot_of
 from .tables import BookingRow, answered
 
+LONGEST_LABEL = 64
+"""Bytes of a label that its key holds as they are."""
+
+
+def label_key(partition: str, label: str) -> str:
+    """The key of a label's rows on one side of a workspace, of bounded length whatever the label. Profiles' ids begin
+    otherwise, and no other workspace's label has the same key."""
+    raw = label.encode("utf-8", "surrogatepass")
+    return f"label#{partition}#{label if len(raw) <= LONGEST_LABEL else 'sha256:' + hashlib.sha256(raw).hexdigest()}"
+
 
 def bookings_of(post: Post) -> list[Booking]:
     """What a post books: the time of a draft (or of a post that waits for approval without one) is only noted, a cancelled
-    post's is released."""
+    post's is released. Then a row for each label, which stays the same whatever becomes of the post: it reserves nothing."""
+    slot = slot_of(post)
     state = "released" if post.stage == "cancelled" else "draft" if post.stage == "draft" or not post.publish_at else "pending"
-    return [Booking(profile_id, slot_of(post), post.id, post.partition, state) for profile_id in post.targets]
+    booked = [Booking(profile_id, slot, post.id, post.partition, state) for profile_id in post.targets]
+    labels = dict.fromkeys(post.labels)
+    return booked + [Booking(label_key(post.partition, label), slot, post.id, post.partition, "label") for label in labels]
 
 
 def changed(before: Iterable[Booking], post: Post) -> list[Booking]:
@@ -47,5 +63,3 @@ class Bookings:
         """Ids of posts that hold a booking which was not released, newest time first; they may have been published since."""
         rows = BookingRow.query(profile_id, scan_index_forward=False, limit=limit)
         return [row.post_id for row in rows if row.state in ("pending", "draft")]
-
-

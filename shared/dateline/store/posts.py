@@ -38,7 +38,7 @@ MOST_CONFLICTS = 60
 
 
 class Booking(NamedTuple):
-    """A change to one profile's booking: put it, or delete it (`state` None)."""
+    """A change to one profile's booking, or to a label's row: put it, or delete it (`state` None)."""
 
     profile_id: str
     slot: str
@@ -61,7 +61,8 @@ class Replayed(Exception):
 
 
 def slot_of(post: Post) -> str:
-    """The booking's sort key: a profile's bookings lie in order of time."""
+    """Where the post stands in every list: by time, posts of the same time by their ids. The sort key of bookings and of the
+    posts' indexes (an index has no order of its own among equal keys)."""
     return f"{sortable(post.sort_at)}#{post.id}"
 
 
@@ -75,7 +76,7 @@ def to_row(post: Post, *, quiet: bool) -> PostRow:
     late_at = lifecycle.late_at(post)
     body = pack(body_of(post))
     return PostRow(
-        id=post.id, ws=post.partition, workspace_id=post.workspace_id, mode=post.mode, sort_at=sortable(post.sort_at),
+        id=post.id, ws=post.partition, workspace_id=post.workspace_id, mode=post.mode, sort_at=slot_of(post),
         ws_status=f"{post.partition}#{post.status}", status=post.status, stage=post.stage,
         publish_at=None if post.publish_at is None else post.publish_at.timestamp(),
         due_shard=due_shard(post.id) if post.due_at else None, due_at=sortable(post.due_at) if post.due_at else None,
@@ -180,11 +181,15 @@ class Posts:
         """Apply `move` to the post and write it; if somebody wrote in between, read again and apply it to what is there.
 
         `move` must decide from the post it is given, and raises when it does not apply any more. Returns the post as written.
+        What it books moves with it (a post that was too late may become a draft).
         """
+        from .bookings import bookings_of, changed
+
         for _ in range(MOST_CONFLICTS):
+            before = bookings_of(post)
             move(post)
             try:
-                self.save(post)
+                self.save(post, bookings=changed(before, post))
                 return post
             except Conflict:
                 fresh = self.get(post.id)

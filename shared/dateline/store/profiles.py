@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -11,7 +11,15 @@ from pynamodb.exceptions import PynamoDBException
 
 from ..domain.ids import new_token
 from ..domain.post import partition
-from .tables import Conflict, ProfileRow, answered, failed_condition
+from .tables import BookingRow, Conflict, ProfileRow, answered, failed_condition
+
+MOST_READ = 200
+"""Profiles of a workspace that a list by platform looks through."""
+
+
+def gone_key(ws: str, platform: str) -> str:
+    """The key under which the deleted profiles of a platform are kept."""
+    return f"gone#{ws}#{platform}"
 
 
 @dataclass(slots=True)
@@ -82,6 +90,19 @@ class Profiles:
         return found, found[-1].id if found and result.last_evaluated_key else None
 
     @answered
+    def of_platform(self, ws: str, platform: str, most: int) -> Sequence[str] | None:
+        """Ids of the profiles of a platform that one side of a workspace has or had. None if there are more than `most`, or so
+        many profiles of all platforms that looking through them (`MOST_READ`) would cost more than it saves."""
+        has = ProfileRow.by_workspace.query(ws, filter_condition=ProfileRow.platform == platform, page_size=MOST_READ)
+        rows: Sequence[Any] = next(has.page_iter)["Items"]
+        if has.page_iter.last_evaluated_key or len(rows) > most:
+            return None
+        ids = [row["id"]["S"] for row in rows]
+        had = BookingRow.query(gone_key(ws, platform), limit=most + 1, page_size=most + 1)
+        ids += [row.slot for row in had if row.slot not in ids]
+        return ids if len(ids) <= most else None
+
+    @answered
     def save(self, profile: Profile) -> None:
         """Write the profile on condition that nobody wrote since it was read. Raises `Conflict`, `StoreUnavailable`."""
         expected, profile.version = profile.version, profile.version + 1
@@ -102,8 +123,13 @@ class Profiles:
 
     @answered
     def delete(self, profile_id: str) -> None:
-        """Remove the profile and its credentials. Removing what is gone is no error."""
-        ProfileRow(profile_id).delete()
+        """Remove the profile and its credentials. Removing what is gone is no error. Its platform is kept for the lists."""
+        try:
+            row = ProfileRow.get(profile_id, consistent_read=True)
+        except ProfileRow.DoesNotExist:
+            return
+        BookingRow(gone_key(row.ws, row.platform), row.id, post_id=row.id, ws=row.ws, state="gone").save()
+        row.delete()
 
     @answered
     def lock(self, profile: Profile, now: datetime, seconds: float) -> str | None:

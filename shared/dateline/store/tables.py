@@ -65,6 +65,7 @@ class Due(GlobalSecondaryIndex["PostRow"]):
 
 class PostRow(Model):
     """One post with its targets. `body` is packed JSON (see `packing`): it keeps the usual item under one write unit.
+    `sort_at` is the sort time and the id, as in bookings (`posts.slot_of`).
 
     `queued_at` and `queued_sequence` are written by the one update that does not rewrite the body (`Posts.mark_queued`);
     `quiet` stands on writes that announce nothing, so that notify is not woken for them.
@@ -103,8 +104,12 @@ class PostRow(Model):
 
 
 class BookingRow(Model):
-    """Two kinds of row. `<profile id>`/`<sort time>#<post id>` is a profile's time, reserved by a post; `state` is draft, pending
-    or released. `queue#<queue id>`/<slot's time> has the `holders` of a queue's slot (see `queues`); `number` counts writes."""
+    """A profile's time, reserved by a post. `slot` is `<sort time>#<post id>`; `state` is draft, pending or released.
+
+    Three kinds of row besides: `label#<workspace>#<label>`/<slot> for each label of a post, `gone#<workspace>#<platform>`/
+    <profile id> for a profile that was deleted (lists by platform still look through its posts), and `queue#<queue id>`/<slot's
+    time> with the `holders` of a queue's slot (see `queues`), whose `number` counts writes.
+    """
 
     class Meta:
         table_name = ""
