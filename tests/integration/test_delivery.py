@@ -467,6 +467,16 @@ def test_one_lost_and_one_refused_post_with_the_same_words_do_not_take_each_othe
     assert len(dateline.world.seen("x")) == 1
 
 
+def test_a_duplicate_of_another_post_is_not_taken_for_the_call_whose_answer_was_lost(dateline: Dateline) -> None:
+    """X refuses the words as posted already, and the worker dies before it knows: a later refusal is no find either."""
+    first, _ = make(dateline, "x", "text")
+    (entry,) = rest(dateline, first) and dateline.world.seen("x")
+    second = dateline.post("prof_x", text=entry.text, publishNow=True, allowDuplicate=True)["id"]
+    die_after(dateline, "x")
+    assert rest(dateline, second).status == "failed"
+    assert [e.remote_id for e in dateline.world.seen("x")] == [entry.remote_id] and target_of(dateline, second).remotes == []
+
+
 def gotosocial(dateline: Dateline) -> str:
     from local.seed import WORKSPACE, profile_of
     from tests.harness import NETWORKS_URL

@@ -251,6 +251,9 @@ class Work:
             if self.target.armed != segment:
                 self._need_time()
                 self._arm(delivery, segment)
+            if delivery.uncertain:
+                # A network may call it a duplicate now: what another post of ours owns is not what was lost.
+                delivery.taken, _ = outcomes.others(self, delivery)
             self._save(delivery, self.publisher.publish(delivery, segment))
         return self.target.status
 
@@ -268,16 +271,16 @@ class Work:
     def _save(self, delivery: Delivery, remotes: tuple[Remote, ...]) -> None:
         """Save what became visible, before anything else, and end the target or arm its next segment in the same write."""
         saved = [RemoteSegment(r.id, r.url, dict(r.extra)) for r in remotes]
-        first = len(self.target.remotes)
+        first, attempt = len(self.target.remotes), self.target.tries
         try:
             self.post = self.deps.posts.change(
                 self.post, lambda post: record.published(
                     post, self.message.profile_id, first, saved, len(delivery.segments), self.deps.clock.now(),
-                    arm_next=self.time_left() >= RESERVE, token=self.token,
+                    arm_next=self.time_left() >= RESERVE, token=self.token, attempt=attempt,
                 ),
             )
         except (StoreUnavailable, Conflict):
-            record.send_outcome(self.deps, self.post, self.message, first, saved, len(delivery.segments))
+            record.send_outcome(self.deps, self.post, self.message, first, saved, len(delivery.segments), attempt)
             raise
         self._refresh_view(delivery)
 
