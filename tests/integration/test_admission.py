@@ -443,6 +443,26 @@ def test_an_admission_asks_once_and_writes_once(dateline: Dateline) -> None:
     assert (counted["BatchGetItem"], counted["TransactWriteItems"], counted["Query"]) == (1, 1, 2), "a calendar for each profile"
 
 
+def test_the_largest_post_is_admitted_in_one_transaction(dateline: Dateline) -> None:
+    each = {"limit": 9, "scope": "profile"}
+    plan = {"pendingTargets": [each, {"limit": 99}], "targetsPerMonth": [each, {"limit": 99}], "minSpacingMinutes": 5}
+    shop = Tenant(dateline, plan)
+    profiles, more = [shop.profile("sandbox") for _ in range(45)], [shop.profile("sandbox") for _ in range(5)]
+    post = shop.post(*profiles[:25], at=shop.soon(), key=shop.test_key)
+    assert shop.patch(post, shop.test_key, scheduledFor=shop.soon(days=2)).status == 200
+    with nothing_written(dateline):
+        refused(shop.create(profiles[3], at=shop.soon(days=2), key=shop.test_key), "too_close", "/scheduledFor")
+    swapped = shop.patch(post, shop.test_key, profileIds=profiles[20:], scheduledFor=shop.soon(days=3))
+    assert swapped.status == 200, "bookings that are given up may go after the transaction, what is taken may not"
+    for profile in (profiles[3], profiles[22]):
+        shop.post(profile, at=shop.soon(days=2), key=shop.test_key)
+    assert shop.usage("pendingTargets", shop.test_key)["used"] == 27
+    assert shop.patch(post, shop.test_key, profileIds=profiles[:20] + more).status == 200
+    assert shop.usage("pendingTargets", shop.test_key)["used"] == 27
+    assert shop.api("DELETE", f"/v1/posts/{post['id']}", key=shop.test_key).status == 200
+    check_usage(dateline, only=shop.id)
+
+
 def test_the_month_ends_at_midnight_in_utc(dateline: Dateline) -> None:
     """The last one of this module: it lets half a year pass."""
     dateline.clock.advance_to(at("2027-12-31T23:59:30Z"))

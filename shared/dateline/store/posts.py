@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -158,9 +159,7 @@ class Posts:
                 raise
         post.since = post.sequence
         if later:
-            with BookingRow.batch_write() as batch:
-                for booking in later:
-                    batch.delete(BookingRow(booking.profile_id, booking.slot))
+            _remove(later)
 
     @answered
     def _written(self, post: Post) -> bool:
@@ -240,6 +239,13 @@ def _fitting(bookings: list[Booking], others: int) -> tuple[list[Booking], list[
         detail = "This post touches more than can be written at once: take fewer profiles or labels."
         raise Problem("invalid_request", detail, pointer="/profileIds")
     return wanted[:room], wanted[room:]
+
+
+def _remove(bookings: Iterable[Booking]) -> None:
+    """Remove bookings after the post was written. It is written, so that a failure here is nobody's: see `_fitting`."""
+    with suppress(PynamoDBException), BookingRow.batch_write() as batch:
+        for booking in bookings:
+            batch.delete(BookingRow(booking.profile_id, booking.slot))
 
 
 def _tell_apart(error: PynamoDBException, once: Claimed | None, deletes: int) -> None:
