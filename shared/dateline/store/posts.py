@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import zip_longest
 from typing import Any, NamedTuple
@@ -164,9 +165,7 @@ class Posts:
                 raise
         post.since = post.sequence
         if later:
-            with BookingRow.batch_write() as batch:
-                for booking in later:
-                    batch.delete(BookingRow(booking.profile_id, booking.slot))
+            _remove(later)
 
     @answered
     def _written(self, post: Post) -> bool:
@@ -275,6 +274,13 @@ def _due_rows(shard: str, now: str, limit: int) -> list[PostRow]:
         more = LOOKED_OVER - limit
         rows += PostRow.due.query(shard, PostRow.due_at <= now, limit=more, last_evaluated_key=first.last_evaluated_key)
     return rows
+
+
+def _remove(bookings: Iterable[Booking]) -> None:
+    """Remove bookings after the post was written. It is written, so that a failure here is nobody's: see `_fitting`."""
+    with suppress(PynamoDBException), BookingRow.batch_write() as batch:
+        for booking in bookings:
+            batch.delete(BookingRow(booking.profile_id, booking.slot))
 
 
 def _tell_apart(error: PynamoDBException, once: Claimed | None, deletes: int) -> None:
