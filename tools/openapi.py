@@ -112,6 +112,7 @@ REFUSALS: dict[str, tuple[str, ...]] = {
     "POST /v1/profiles": ("idempotency_in_progress",),
     "PATCH /v1/profiles/{profile_id}": ("idempotency_in_progress",),
     "DELETE /v1/profiles/{profile_id}": ("illegal_transition",),
+    "PATCH /v1/workspace": ("unknown_timezone", "idempotency_in_progress"),
     "POST /v1/keys": ("idempotency_in_progress",),
 }
 """What a route refuses beyond what follows from its kind (`refusals_of`)."""

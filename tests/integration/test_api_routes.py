@@ -19,7 +19,7 @@ MARKER = "only wks_local may read this"
 BODIES: dict[str | None, dict[str, Any] | None] = {
     None: None, "PostIn": {"text": "A draft"}, "PostPatch": {"text": "Changed"}, "EmptyIn": {}, "RetryIn": {},
     "ResolveIn": {"outcome": "not_published"}, "ProfileIn": {"platform": "mastodon", "credentials": {"accessToken": "wrong"}},
-    "ProfilePatch": {"name": "Renamed"}, "KeyIn": {"scopes": ["posts:read"]},
+    "ProfilePatch": {"name": "Renamed"}, "WorkspacePatch": {"onLate": "publish"}, "KeyIn": {"scopes": ["posts:read"]},
 }
 """A body for each shape that gets past the shape."""
 

@@ -148,7 +148,7 @@ class Event(Answer):
 
 
 class FeedEvent(BaseModel):
-    """An event with its place in the workspace's feed. Events of profiles have other `data`."""
+    """An event with its place in the workspace's feed. Events of profiles have `data.profile` instead of a post."""
 
     model_config = ConfigDict(extra="allow", alias_generator=to_camel)
 
@@ -183,6 +183,8 @@ class Profile(Answer):
     name: str
     mode: Literal["live", "test"]
     status: Literal["connected", "disconnected"]
+    paused: Annotated[bool, Field(description="Nothing is published on it for the time being; what comes due is held")]
+    paused_by: Annotated[list[Literal["profile", "workspace"]], Field(description="Whose switch that is; both may be")]
     account_id: Annotated[str | None, Field(description="The network's id of the account")]
     server: Annotated[str | None, Field(description="Address of its server, on networks that have many")]
     settings: Annotated[dict[str, Any], Field(description="What the server said of itself, such as its limits")]
@@ -273,6 +275,7 @@ class WorkspaceSettings(Answer):
     min_spacing_minutes: int
     max_lateness: str
     on_late: Literal["publish", "fail", "draft"]
+    paused: Annotated[bool, Field(description="All profiles are paused, live and test")]
 
 
 class Workspace(Answer):

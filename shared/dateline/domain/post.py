@@ -82,7 +82,8 @@ class Target:
     the current worker's, `armed` the segment whose irreversible call was about to be made (None when none is), `armed_at` when.
     `call_ended_at` is the latest moment at which that call can have ended, `looks` and `failed_looks` count resolve's
     looks, `absences` those that counted. `retries` are the automatic ones since the target was last opened,
-    `redispatches` those by sweep, `nudged_at` the last of them.
+    `redispatches` those by sweep, `nudged_at` the last of them. `held_from` is where a held target goes back to (waiting or
+    retrying), `held_at` since when it is held; `nudged_at` is then sweep's last look.
     """
 
     profile_id: str
@@ -106,9 +107,14 @@ class Target:
     nudged_at: datetime | None = None
     checkpoint: dict[str, Any] = field(default_factory=dict)
     error: dict[str, Any] | None = None
+    held_from: str | None = None
+    held_at: datetime | None = None
 
-    _PLAIN = ("status", "tries", "retries", "redispatches", "claim", "armed", "looks", "absences", "failed_looks", "uncertain")
-    _TIMES = ("lease_until", "armed_at", "call_ended_at", "next_attempt_at", "nudged_at")
+    _PLAIN = (
+        "status", "tries", "retries", "redispatches", "claim", "armed", "looks", "absences", "failed_looks", "uncertain",
+        "held_from",
+    )
+    _TIMES = ("lease_until", "armed_at", "call_ended_at", "next_attempt_at", "nudged_at", "held_at")
 
     def stored(self) -> dict[str, Any]:
         """The compact form inside the item: what has its default is left out."""
@@ -145,6 +151,11 @@ class Target:
         target.checkpoint = dict(row.get("checkpoint", {}))
         target.error = row.get("error")
         return target
+
+    @property
+    def standing(self) -> str:
+        """The status as the post is derived from it: a target that is held before its first claim has not begun."""
+        return "waiting" if self.status == "held" and self.held_from == "waiting" else self.status
 
     @property
     def attempt(self) -> Attempt | None:

@@ -126,14 +126,31 @@ class ByWorkspace(GlobalSecondaryIndex["ProfileRow"]):
     id = UnicodeAttribute(range_key=True)
 
 
+class ProfilesDue(GlobalSecondaryIndex["ProfileRow"]):
+    """Profiles that sweep has to look at, by when; sparse. They change seldom: one partition (`PROFILES_SHARD`) is enough."""
+
+    class Meta:
+        index_name = "due"
+        projection = KeysOnlyProjection()
+
+    due_shard = UnicodeAttribute(hash_key=True)
+    due_at = UnicodeAttribute(range_key=True)
+
+
+PROFILES_SHARD = "0"
+
+
 class ProfileRow(Model):
-    """A connected account. `secret` is KMS ciphertext; `lock` and `lock_until` guard the refresh of its tokens."""
+    """A connected account. `secret` is KMS ciphertext; `lock` and `lock_until` guard the refresh of its tokens.
+
+    A deleted one keeps its row, until `expires_at`, for its last event's sake; without `ws` it is in no list.
+    """
 
     class Meta:
         table_name = ""
 
     id = UnicodeAttribute(hash_key=True)
-    ws = UnicodeAttribute()
+    ws = UnicodeAttribute(null=True)
     workspace_id = UnicodeAttribute()
     mode = UnicodeAttribute()
     platform = UnicodeAttribute()
@@ -150,12 +167,21 @@ class ProfileRow(Model):
     lock_until = NumberAttribute(null=True)
     created_at = NumberAttribute()
     updated_at = NumberAttribute()
+    paused = UnicodeSetAttribute(null=True)
+    sequence = NumberAttribute(null=True)
+    trail = JSONAttribute(null=True)
+    due_shard = UnicodeAttribute(null=True)
+    due_at = UnicodeAttribute(null=True)
+    release = UnicodeAttribute(null=True)
+    expires_at = NumberAttribute(null=True)
 
     by_workspace = ByWorkspace()
+    due = ProfilesDue()
 
 
 class WorkspaceRow(Model):
-    """Three kinds of row: `ws#<id>`/`settings`, `ws#<id>`/`key#<key id>` (for listing), `key#<hash>`/`key` (for logging in)."""
+    """Three kinds of row: `ws#<id>`/`settings`, `ws#<id>`/`key#<key id>` (for listing), `key#<hash>`/`key` (for logging in).
+    `write` names the last write of settings."""
 
     class Meta:
         table_name = ""
@@ -163,11 +189,13 @@ class WorkspaceRow(Model):
     pk = UnicodeAttribute(hash_key=True)
     sk = UnicodeAttribute(range_key=True)
     body = JSONAttribute()
+    write = UnicodeAttribute(null=True)
 
 
 class EventRow(Model):
     """Three kinds of row: `feed#<workspace>`/<position> (events stored together, under the last one's position),
-    `head#<workspace>`/`head` (the last position), `post#<id>`/`cursor` (how far a post is announced, and in which rows)."""
+    `head#<workspace>`/`head` (the last position), `post#<id>`/`cursor` and `prof#<id>`/`cursor` (how far a post or a profile is
+    announced, and in which rows)."""
 
     class Meta:
         table_name = ""
