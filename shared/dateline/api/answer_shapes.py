@@ -275,7 +275,6 @@ class WorkspaceSettings(Answer):
     min_spacing_minutes: int
     max_lateness: str
     on_late: Literal["publish", "fail", "draft"]
-    paused: Annotated[bool, Field(description="All profiles are paused, live and test")]
 
 
 class Workspace(Answer):
@@ -285,6 +284,7 @@ class Workspace(Answer):
     mode: Literal["live", "test"]
     name: str | None
     timezone: Annotated[str | None, Field(description="Stands in for posts that name neither zone nor offset")]
+    paused: Annotated[bool, Field(description="All its profiles are paused, live and test")]
     settings: WorkspaceSettings
     plan: dict[str, Any]
     usage: dict[str, Any]

@@ -27,12 +27,11 @@ def settings_view(actor: Actor, settings: Mapping[str, Any]) -> dict[str, Any]:
     lateness = float(settings.get("max_lateness", DEFAULT_MAX_LATENESS))
     return {
         "id": actor.workspace_id, "mode": actor.mode, "name": settings.get("name"),
-        "timezone": settings.get("timezone"),
+        "timezone": settings.get("timezone"), "paused": bool(settings.get("paused", False)),
         "settings": {
             "approvalsRequired": bool(settings.get("approvals_required", False)),
             "minSpacingMinutes": int(settings.get("min_spacing_minutes", 0)),
             "maxLateness": format_duration(timedelta(seconds=lateness)), "onLate": settings.get("on_late", "publish"),
-            "paused": bool(settings.get("paused", False)),
         },
         "plan": settings.get("plan") or {"name": "unlimited"}, "usage": {},
     }

@@ -217,10 +217,9 @@ def hold(post: Post, target: Target, code: str, detail: str, now: datetime) -> N
     having called the network is closed. A post that has not begun has not begun now either: edit and cancel still win."""
     if post.status == "scheduled":
         stage(post, "queued", now)
-    back = "waiting" if target.status == "waiting" else "retrying"
     _close_attempt(target, "held", code, detail, now)
+    target.held_begun, target.held_at, target.error = target.status != "waiting", now, {"code": code, "detail": detail}
     _move(post, target, "held", now)
-    target.held_from, target.held_at, target.error = back, now, {"code": code, "detail": detail}
     target.claim = target.lease_until = target.next_attempt_at = target.nudged_at = None
     post.due_at = None  # an earlier look would find nothing to do, and thousands may be held in one moment
     conclude(post, now)
@@ -228,13 +227,13 @@ def hold(post: Post, target: Target, code: str, detail: str, now: datetime) -> N
 
 def release(post: Post, target: Target, now: datetime) -> None:
     """A held target goes on where it was held; its message goes out next."""
-    back = target.held_from or "retrying"
-    _move(post, target, back, now)
-    if back == "waiting":
+    begun = target.held_begun
+    _move(post, target, "retrying" if begun else "waiting", now)
+    if not begun:
         announce(post, f"target.{post.stage}", now, previous="held", profile_id=target.profile_id)
     _unhold(target)
     target.redispatches, target.nudged_at = 0, now
-    target.next_attempt_at = now if back == "retrying" else None
+    target.next_attempt_at = now if begun else None
     conclude(post, now)
 
 
@@ -243,7 +242,7 @@ def _unhold(target: Target) -> None:
     if target.held_at is not None:
         if target.status == "held":
             target.status = "waiting"
-        target.held_from = target.held_at = target.nudged_at = target.error = None
+        target.held_begun, target.held_at, target.nudged_at, target.error = False, None, None, None
 
 
 def only_held(post: Post) -> bool:
@@ -313,7 +312,8 @@ def end(
     if status == "failed":
         target.armed = target.armed_at = None
     _move(post, target, status, now)
-    target.claim = target.lease_until = target.next_attempt_at = target.held_from = target.held_at = None
+    target.claim = target.lease_until = target.next_attempt_at = target.held_at = None
+    target.held_begun = False
     if conclude_now:
         conclude(post, now)
 

@@ -82,8 +82,8 @@ class Target:
     the current worker's, `armed` the segment whose irreversible call was about to be made (None when none is), `armed_at` when.
     `call_ended_at` is the latest moment at which that call can have ended, `looks` and `failed_looks` count resolve's
     looks, `absences` those that counted. `retries` are the automatic ones since the target was last opened,
-    `redispatches` those by sweep, `nudged_at` the last of them. `held_from` is where a held target goes back to (waiting or
-    retrying), `held_at` since when it is held; `nudged_at` is then sweep's last look.
+    `redispatches` those by sweep, `nudged_at` the last of them. `held_at` is since when a target is held, `held_begun`
+    whether it had begun before (else it goes back to waiting); `nudged_at` is then sweep's last look.
     """
 
     profile_id: str
@@ -107,12 +107,12 @@ class Target:
     nudged_at: datetime | None = None
     checkpoint: dict[str, Any] = field(default_factory=dict)
     error: dict[str, Any] | None = None
-    held_from: str | None = None
+    held_begun: bool = False
     held_at: datetime | None = None
 
     _PLAIN = (
         "status", "tries", "retries", "redispatches", "claim", "armed", "looks", "absences", "failed_looks", "uncertain",
-        "held_from",
+        "held_begun",
     )
     _TIMES = ("lease_until", "armed_at", "call_ended_at", "next_attempt_at", "nudged_at", "held_at")
 
@@ -155,7 +155,7 @@ class Target:
     @property
     def standing(self) -> str:
         """The status as the post is derived from it: a target that is held before its first claim has not begun."""
-        return "waiting" if self.status == "held" and self.held_from == "waiting" else self.status
+        return "waiting" if self.status == "held" and not self.held_begun else self.status
 
     @property
     def attempt(self) -> Attempt | None:

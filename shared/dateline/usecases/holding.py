@@ -98,16 +98,19 @@ def go_on(post: Post, profile_id: str, now: datetime) -> bool:
 
 
 def end_late(post: Post, profile_id: str, now: datetime) -> bool:
-    """Whether the time of a held target is over; then it ends. What has not begun becomes what `onLate` says, all of the post.
-    Changes the post."""
-    target = post.targets[profile_id]
+    """Whether the time of a held target is over; then it ends: `too_late` by the post's own policy (a post that has not begun
+    becomes what `onLate` says as a whole), else `held_too_long`. Changes the post."""
+    target, held_at = post.targets[profile_id], post.targets[profile_id].held_at or now
     if post.status in lifecycle.EDITABLE and dispatch.too_late(post, now):
         return True
-    if now <= lifecycle.held_until(post, target):
+    until = lifecycle.held_until(post, target)
+    if now <= until:
         return False
-    held_at = target.held_at or now
-    detail = f"It was held since {rfc3339(held_at)}, longer than it may be; it can be retried."
-    lifecycle.end(post, target, "failed", now, "held_too_long", detail)
+    code, why = "held_too_long", "longer than any target is"
+    if until == lifecycle.late_at(post):
+        code, why = "too_late", f"until it was later than maxLateness allows, and onLate is {post.on_late}"
+    detail = f"It was held from {rfc3339(held_at)} on, {why}. It can be retried."
+    lifecycle.end(post, target, "failed", now, code, detail)
     return True
 
 
