@@ -200,7 +200,8 @@ class Simulation:
 
     def _next_sweep(self, posts: Mapping[str, Post]) -> datetime | None:
         """The first full minute at which sweep would find something; a sweep that finds nothing does nothing."""
-        deadlines = [row.due_at for row in (*posts.values(), *self.profiles()) if row.due_at is not None]
+        wanted = [post.due_at for post in posts.values()] + [profile.due_at for profile in self.profiles()]
+        deadlines = [moment for moment in wanted if moment is not None]
         if not deadlines:
             return None
         earliest = max(min(deadlines), self._swept + timedelta(microseconds=1), self.clock.now())

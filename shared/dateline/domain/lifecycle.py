@@ -226,7 +226,8 @@ def hold(post: Post, target: Target, code: str, detail: str, now: datetime) -> N
 
 
 def release(post: Post, target: Target, now: datetime) -> None:
-    """A held target goes on where it was held; its message goes out next."""
+    """A held target goes on where it was held; its message goes out next. What was uploaded for it may be forgotten by now, so it
+    is prepared afresh, unless some of it is out or may be."""
     begun = target.held_begun
     _move(post, target, "retrying" if begun else "waiting", now)
     if not begun:
@@ -234,6 +235,8 @@ def release(post: Post, target: Target, now: datetime) -> None:
     _unhold(target)
     target.redispatches, target.nudged_at = 0, now
     target.next_attempt_at = now if begun else None
+    if not (target.remotes or target.uncertain):
+        target.checkpoint = {}
     conclude(post, now)
 
 

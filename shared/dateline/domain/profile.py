@@ -102,8 +102,10 @@ def resume(profile: Profile, by: str, now: datetime) -> None:
     by sweep if that one dies or runs out of time."""
     was, profile.paused = profile.paused, profile.paused - {by}
     if was and not profile.paused:
+        paused_at = next((line.at for line in reversed(profile.trail) if line.kind == "profile.paused"), None)
+        paused_at = paused_at or now - seconds(retry.LONGEST_HOLD)
         note(profile, "resumed", now)
-        profile.release = sortable(now - seconds(retry.LONGEST_HOLD + retry.HELD_MARGIN))
+        profile.release = sortable(paused_at - seconds(retry.HELD_MARGIN))
         profile.due_at = now + seconds(retry.RELEASE_AFTER)
 
 

@@ -50,8 +50,8 @@ AUDIT_AFTER = 900.0
 LONGEST_HOLD = 30 * 86400.0
 """A target whose profile is paused waits so long at most, or until it is too late by its own maxLateness."""
 
-HELD_MARGIN = 86400.0
-"""How far a target may be held after its publish time and still be found by its booking (later ones: see `HELD_LOOK`)."""
+HELD_MARGIN = 2 * 86400.0
+"""How long before a pause a target may have been due and still be held by it: a network's Retry-After, and some lateness."""
 
 HELD_LOOK = 6 * 3600.0
 """Sweep looks at a held target again after this, and up to as long again, by its id: 100,000 held posts are then some 70 looks a

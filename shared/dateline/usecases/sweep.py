@@ -26,8 +26,8 @@ log = logging.getLogger("dateline")
 PER_SHARD = 200
 """Posts looked at per shard and minute; what is left comes next minute, the oldest first."""
 
-MOST_PROFILES = 50
-"""Profiles looked at a minute, after the posts."""
+MOST_PROFILES = 500
+"""Profiles looked at a minute, after the posts and as far as there is time."""
 
 BUSY = 1000
 """Messages that wait in the deliveries queue: above that a target that was not claimed yet is taken to be among them. It is
