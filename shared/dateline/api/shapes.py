@@ -16,6 +16,7 @@ from ..domain import queues
 from ..domain.content import Media, Segment
 from ..domain.errors import FieldError, Problem
 from ..domain.instants import parse_duration
+from ..domain.zones import zone
 from ..usecases.compose import Wish
 from .request import pointed
 
@@ -226,11 +227,12 @@ class ProfileIn(Shape):
 
 
 class ProfilePatch(Shape):
-    """Rename an account, or give it new credentials."""
+    """Rename an account, give it new credentials, pause or resume it."""
 
     name: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
     credentials: dict[str, str] | None = None
     settings: dict[str, Any] | None = None
+    paused: bool | None = None
 
     @model_validator(mode="after")
     def _something(self) -> ProfilePatch:
@@ -299,6 +301,33 @@ class ReservationIn(Shape):
     """Hold the next free place for a while."""
 
     expires_in: Annotated[str | None, Field(description="ISO 8601 duration, `PT1M` to `P1D`; `PT10M` if not given")] = None
+
+
+class WorkspacePatch(Shape):
+    """Change settings of the workspace; what is not named stays, null takes a member back to its default."""
+
+    name: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
+    timezone: str | None = None
+    approvals_required: bool | None = None
+    min_spacing_minutes: Annotated[int, Field(ge=0, le=1440)] | None = None
+    max_lateness: str | None = None
+    on_late: Literal["publish", "fail", "draft"] | None = None
+    paused: bool | None = None
+
+    @model_validator(mode="after")
+    def _something(self) -> WorkspacePatch:
+        if not self.model_fields_set:
+            raise _nothing(WorkspacePatch)
+        return self
+
+    def changes(self) -> dict[str, Any]:
+        """The settings as they are stored; None takes one away."""
+        found = {name: getattr(self, name) for name in self.model_fields_set}
+        if found.get("timezone") is not None:
+            zone(found["timezone"])
+        if found.get("max_lateness") is not None:
+            found["max_lateness"] = parse_duration(found["max_lateness"], "/maxLateness").total_seconds()
+        return found
 
 
 class KeyIn(Shape):

@@ -59,7 +59,19 @@ class Bookings:
         return [(moment(row.slot.partition("#")[0]), row.post_id) for row in rows if row.state == "pending"]
 
     @answered
-    def pending(self, profile_id: str, limit: int = 1000) -> list[str]:
-        """Ids of posts that hold a booking which was not released, newest time first; they may have been published since."""
-        rows = BookingRow.query(profile_id, scan_index_forward=False, limit=limit)
-        return [row.post_id for row in rows if row.state in ("pending", "draft")]
+    def after(self, profile_id: str, slot: str, until: datetime, limit: int) -> list[tuple[str, str]]:
+        """At most `limit` bookings (slot and post id) of a profile behind a slot, in order of time, up to `until`; those of
+        drafts and cancelled posts too. A consistent read."""
+        last = sortable(until) + "~"
+        if slot >= last:
+            return []
+        rows = BookingRow.query(profile_id, BookingRow.slot.between(slot + "!", last), limit=limit, consistent_read=True)
+        return [(row.slot, row.post_id) for row in rows]
+
+    @answered
+    def pending(self, profile_id: str, since: datetime | None = None) -> list[str]:
+        """Ids of all posts that hold a booking which was not released (from `since` on), earliest time first; they may have
+        been published since. A consistent read."""
+        later = BookingRow.slot >= sortable(since) if since is not None else None
+        rows = BookingRow.query(profile_id, later, consistent_read=True)
+        return list(dict.fromkeys(row.post_id for row in rows if row.state in ("pending", "draft")))

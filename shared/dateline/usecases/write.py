@@ -376,11 +376,12 @@ def retry(
 
 
 def stop(deps: Deps, post: Post, *, once: Claimed | None = None, if_match: int | None = None) -> Post:
-    """Give up the targets that still wait to be retried; what is in a network's hands is left alone. None at all is 409."""
+    """Give up the targets that still wait to be retried or for their profile; what is in a network's hands is left alone. None at
+    all is 409."""
     now = deps.clock.now()
 
     def move(current: Post) -> None:
-        waiting = _chosen(current, None, "retrying")
+        waiting = [*_chosen(current, None, "retrying"), *_chosen(current, None, "held")]
         if not waiting:
             raise lifecycle.illegal(current, "failed", f"The post is {current.status}: no target waits to be retried.")
         for target in waiting:
