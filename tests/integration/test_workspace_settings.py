@@ -52,6 +52,7 @@ def test_settings_are_what_posts_get_that_say_nothing_else(dateline: Dateline) -
 
 
 def test_settings_are_seen_at_once_by_the_process_that_changed_them(dateline: Dateline) -> None:
+    assert dateline.api("GET", "/v1/workspace").status == 200  # the handler is loaded, and has its own dependencies
     wiring.deps().settings.auth_cache = 60
     sent = {"text": "x", "profileIds": ["prof_x"], "scheduledFor": "2027-06-16T09:00:00"}
     refused(dateline.api("POST", "/v1/posts", sent), "timezone_required", "/scheduledFor")
