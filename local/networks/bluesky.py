@@ -284,6 +284,7 @@ class BlueskyNetwork(Network):
         known = {**{_uri(did, key): stored.cid for key, stored in self.repos[did].items()}, **batch}
         images = (record.get("embed") or {}).get("images") or []
         extra: dict[str, Any] = {"cid": cid, "alts": [image["alt"] for image in images], "langs": record.get("langs") or []}
+        extra |= {name: record[name] for name in ("labels", "tags") if name in record}
         for end in ("parent", "root"):
             if reply:
                 extra[f"{end}_matches"] = known.get(reply[end]["uri"]) == reply[end]["cid"]
@@ -341,7 +342,18 @@ def _wrong_with(record: Mapping[str, Any]) -> str | None:
         return "langs must not have more than 3 elements"
     if len(record.get("tags") or []) > 8:
         return "tags must not have more than 8 elements"
+    if any(len(tag.encode()) > 640 or len(regex.findall(r"\X", tag)) > 64 for tag in record.get("tags") or []):
+        return "a tag must not be longer than 640 bytes or 64 graphemes"
+    if "labels" in record and not _are_labels(record["labels"]):
+        return "labels must be com.atproto.label.defs#selfLabels"
     return _wrong_with_embed(record.get("embed")) or _wrong_with_reply(record.get("reply"))
+
+
+def _are_labels(labels: Mapping[str, Any]) -> bool:
+    values = labels.get("values")
+    if labels.get("$type") != "com.atproto.label.defs#selfLabels" or not isinstance(values, list) or len(values) > 10:
+        return False
+    return all(set(value) == {"val"} and len(value["val"]) <= 128 for value in values)
 
 
 def _wrong_with_embed(embed: Any) -> str | None:

@@ -80,6 +80,7 @@ class Instance:
     honours_idempotency: bool
     counts_code_points: bool
     refusal_status: int
+    poll_options: int
     accounts: dict[str, MastodonAccount] = field(default_factory=dict)
 
 
@@ -93,11 +94,11 @@ class MastodonNetwork(Network):
         self.slow_media_polls = 0
         self.page_size = 40
         self.mastodon = Instance(
-            "", "mastodon.example", "4.7.0", "https://github.com/mastodon/mastodon", 500, 23, 4, True, False, 422
+            "", "mastodon.example", "4.7.0", "https://github.com/mastodon/mastodon", 500, 23, 4, True, False, 422, 4
         )
         self.gotosocial = Instance(
             "/gts", "gotosocial.example", "0.21.0", "https://codeberg.org/superseriousbusiness/gotosocial",
-            5000, 25, 6, False, True, 400,
+            5000, 25, 6, False, True, 400, 6,
         )
         self.media: dict[str, Attachment] = {}
         self._used: dict[str, tuple[datetime, int]] = {}
@@ -184,6 +185,10 @@ class MastodonNetwork(Network):
                 "characters_reserved_per_url": instance.url_length,
             },
             "media_attachments": {"supported_mime_types": list(MAGIC.values()), "image_size_limit": IMAGE_BYTES},
+            "polls": {
+                "max_options": instance.poll_options, "max_characters_per_option": 50, "min_expiration": 300,
+                "max_expiration": 2_629_746,
+            },
         }
         return answer(200, {
             "domain": instance.domain, "title": instance.domain, "version": instance.version, "source_url": instance.source_url,
@@ -247,6 +252,11 @@ class MastodonNetwork(Network):
             return refuse(f"Text character limit of {instance.max_characters} exceeded")
         if body.get("visibility") is not None and body["visibility"] not in VISIBILITIES:
             return refuse("Visibility is not included in the list")
+        policy, poll = body.get("quote_approval_policy"), body.get("poll")
+        if policy is not None and policy not in ("public", "followers", "nobody"):
+            return refuse("Quote approval policy is not included in the list")
+        if poll is not None and (ids or _wrong_poll(poll, instance)):
+            return refuse("Poll is invalid")
         if len(ids) > instance.max_media:
             return answer(instance.refusal_status, {"error": f"Cannot attach more than {instance.max_media} files"})
         media = [self.media.get(str(number)) for number in ids]
@@ -275,6 +285,7 @@ class MastodonNetwork(Network):
             "media_attachments": [_shown_medium(medium) for medium in media],
         }
         options = {name: shown[name] for name in ("visibility", "sensitive", "spoiler_text", "language")}
+        options |= {name: body[name] for name in ("poll", "quote_approval_policy") if name in body}
         described = {medium.id: medium.description for medium in media if medium.description}
         entry = self.visible(
             account.profile_id, number, text, [medium.id for medium in media], parent, altTexts=described, options=options
@@ -316,6 +327,16 @@ class MastodonNetwork(Network):
             return answer(404, {"error": "Record not found"})
         found[1].entry.gone = True
         return answer(200, {**found[1].shown, "text": found[1].text}, self._headers(account))
+
+
+def _wrong_poll(poll: Any, instance: Instance) -> bool:
+    """Whether the server would not take a poll: by its form, or by its own limits."""
+    if not isinstance(poll, dict) or set(poll) - {"options", "expires_in", "multiple", "hide_totals"}:
+        return True
+    choices, lasts = poll.get("options"), poll.get("expires_in")
+    if not isinstance(choices, list) or not 2 <= len(choices) <= instance.poll_options or len(set(choices)) < len(choices):
+        return True
+    return any(not 1 <= len(choice) <= 50 for choice in choices) or not isinstance(lasts, int) or not 300 <= lasts <= 2_629_746
 
 
 def measure(text: str, warning: str, instance: Instance) -> int:

@@ -210,6 +210,7 @@ class TelegramNetwork(Network):
         ids = [self.next_number() for _ in range(count)]
         silent = str(said.get("disable_notification") or "").lower() == "true"
         extra = {"chat_id": chat.id, "message_ids": ids, "silent": silent, "topic": said.get("message_thread_id")}
+        extra["protected"] = str(said.get("protect_content") or "").lower() == "true"
         preview = said.get("link_preview_options") or {}
         entry = self.visible(
             chat.profile_id, str(ids[0]), text, media, None, preview=not preview.get("is_disabled"), **extra

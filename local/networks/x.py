@@ -405,12 +405,22 @@ def _wrong_member(body: Mapping[str, Any]) -> Response | None:
             return _invalid("media.media_ids", "$.media.media_ids: there must be 1 to 4 ids")
     if reply is not None and not _is_id(reply.get("in_reply_to_tweet_id")):
         return _invalid("reply.in_reply_to_tweet_id", "does not match ^[0-9]{1,19}$")
+    if "poll" in body and (media is not None or "quote_tweet_id" in body or _is_no_poll(body["poll"])):
+        return _invalid("poll", "is no poll, or stands beside media or a quote")
     for name in ("quote_tweet_id", "community_id"):
         if name in body and not _is_id(body[name]):
             return _invalid(name, "does not match ^[0-9]{1,19}$")
     if "reply_settings" in body and body["reply_settings"] not in REPLY_SETTINGS:
         return _invalid("reply_settings", f"is not one of [{','.join(REPLY_SETTINGS)}]")
     return None
+
+
+def _is_no_poll(poll: Mapping[str, Any]) -> bool:
+    choices, minutes = poll.get("options"), poll.get("duration_minutes")
+    if set(poll) - {"options", "duration_minutes", "reply_settings"} or not isinstance(choices, list):
+        return True
+    fits = 2 <= len(choices) <= 4 and all(isinstance(choice, str) and 1 <= len(choice) <= 25 for choice in choices)
+    return not fits or not isinstance(minutes, int) or not 5 <= minutes <= 10_080
 
 
 def _is_id(value: Any) -> bool:

@@ -112,6 +112,18 @@ def test_a_post_is_one_put_record_with_members_the_lexicon_knows(bench: Bench) -
     assert remote.extra["cid"] == cid_of(body["record"])
 
 
+def test_content_warnings_stand_on_every_segment_and_hashtags_on_the_first(bench: Bench) -> None:
+    options = {"langs": ["de"], "labels": ["nudity", "graphic-media"], "tags": ["art", "figure drawing"]}
+    assert set(RULES.options["properties"]) == set(options)
+    remotes = bench.publish(bench.delivery("one", "two", options=options))
+    records = [write["value"] for write in bench.http.sent[-1].json()["writes"]]
+    labels = {"$type": "com.atproto.label.defs#selfLabels", "values": [{"val": "nudity"}, {"val": "graphic-media"}]}
+    assert all(set(record) <= POST for record in records)
+    assert [record["labels"] for record in records] == [labels] * 2
+    assert [record.get("tags") for record in records] == [["art", "figure drawing"], None]
+    assert [remote.extra["cid"] for remote in remotes] == [entry.extra["cid"] for entry in bench.world.seen()]
+
+
 def test_a_thread_is_one_apply_writes_with_members_the_lexicon_knows(bench: Bench) -> None:
     remotes = bench.publish(bench.delivery("one", "two", "three"))
     (sent,) = bench.http.sent

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from dateline.domain.content import Media, Segment
+from dateline.domain.content import Draft, Media, Segment
+from dateline.domain.rules import check
 from dateline.platforms.base import (
     Absent,
     Delivery,
@@ -103,12 +104,46 @@ def test_a_text_goes_out_as_one_call_with_a_key(desk: Desk) -> None:
 
 
 def test_options_become_the_parameters_of_the_api(desk: Desk) -> None:
-    options: dict[str, Any] = {"visibility": "unlisted", "sensitive": True, "spoilerText": "lunch", "language": "de"}
+    options: dict[str, Any] = {
+        "visibility": "unlisted", "sensitive": True, "spoilerText": "lunch", "language": "de", "quoteApprovalPolicy": "followers",
+        "poll": {"options": ["Soup", "Salad"], "durationMinutes": 60, "multiple": True, "hideTotals": False},
+    }
     desk.publish(desk.delivery("Mahlzeit", **options))
     body = desk.http.sent[-1].json()
     assert set(body) <= STATUS_MEMBERS
-    assert body == {"status": "Mahlzeit", "visibility": "unlisted", "sensitive": True, "spoiler_text": "lunch", "language": "de"}
+    assert body == {
+        "status": "Mahlzeit", "visibility": "unlisted", "sensitive": True, "spoiler_text": "lunch", "language": "de",
+        "quote_approval_policy": "followers",
+        "poll": {"options": ["Soup", "Salad"], "expires_in": 3600, "multiple": True, "hide_totals": False},
+    }
     assert set(PUBLISHER.rules.options["properties"]) == set(options)
+
+
+def test_a_poll_stands_below_the_first_segment_only(desk: Desk) -> None:
+    delivery = desk.delivery("Which?", "Vote above", poll={"options": ["This", "That"], "durationMinutes": 5})
+    desk.publish(delivery)
+    desk.publish(delivery, 1)
+    assert [sent.json().get("poll") for sent in desk.http.sent] == [{"options": ["This", "That"], "expires_in": 300}, None]
+
+
+def test_a_poll_is_held_against_the_servers_own_figures(desk: Desk) -> None:
+    settings = PUBLISHER.verify(desk.account, desk.http).settings
+    most = settings["maxPollOptions"]
+    for count in (most, most + 1):
+        poll = {"options": [f"Choice {n}" for n in range(count)], "durationMinutes": 5}
+        broken = [v.rule for v in check(PUBLISHER.rules, Draft((Segment("Which?"),), {"poll": poll}), settings)]
+        assert broken == ["mastodon.poll.too_many_options"] * (count - most)
+        if broken:
+            with pytest.raises(Failed):
+                desk.publish(desk.delivery("Which?", key="another", poll=poll))
+        else:
+            desk.publish(desk.delivery("Which?", poll=poll))
+    for choices, media, rules in (
+        (["a" * 50, "b"], (), []), (["a" * 51, "b"], (), ["mastodon.poll.option_too_long"]),
+        (["a", "a"], (), ["mastodon.poll.option_twice"]), (["a", "b"], (PICTURE,), ["mastodon.poll.with_media"]),
+    ):
+        draft = Draft((Segment("Which?", media),), {"poll": {"options": choices, "durationMinutes": 5}})
+        assert [v.rule for v in check(PUBLISHER.rules, draft, settings)] == rules
 
 
 def test_a_thread_is_a_chain_of_replies_with_a_key_each(desk: Desk) -> None:
@@ -404,10 +439,13 @@ def test_media_in_use_already_after_an_uncertain_call_are_our_own_posts(desk: De
 @pytest.mark.parametrize(
     ("profile_id", "name", "settings"),
     [
-        ("prof_mastodon", "@dateline1@mastodon.example", {"maxCharacters": 500, "urlLength": 23, "maxMedia": 4}),
+        (
+            "prof_mastodon", "@dateline1@mastodon.example",
+            {"maxCharacters": 500, "urlLength": 23, "maxMedia": 4, "maxPollOptions": 4},
+        ),
         (
             "prof_gotosocial", "@dateline1@gotosocial.example",
-            {"maxCharacters": 5000, "urlLength": 25, "maxMedia": 6, "counting": "codePoints"},
+            {"maxCharacters": 5000, "urlLength": 25, "maxMedia": 6, "maxPollOptions": 6, "counting": "codePoints"},
         ),
     ],
 )
@@ -415,7 +453,7 @@ def test_verify_learns_the_account_and_the_servers_limits(profile_id: str, name:
     desk = Desk(profile_id)
     info = PUBLISHER.verify(desk.account, desk.http)
     assert (info.account_id, info.name) == (desk.account.account_id, name)
-    assert info.settings == {**settings, "imageBytes": 16 * 1024 * 1024}
+    assert info.settings == {**settings, "imageBytes": 16 * 1024 * 1024, "maxPollOptionCharacters": 50}
     assert [sent.path for sent in desk.http.sent] == [
         f"{desk.path}/api/v1/accounts/verify_credentials", f"{desk.path}/api/v2/instance"
     ]

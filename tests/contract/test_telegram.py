@@ -89,7 +89,9 @@ def form_of(sent: Sent) -> tuple[dict[str, str], dict[str, tuple[str, bytes, str
 
 
 def test_a_text_is_one_send_message_with_members_the_bot_api_knows(bench: Bench) -> None:
-    options = {"parseMode": "HTML", "disableNotification": True, "messageThreadId": 7, "linkPreview": False}
+    options = {
+        "parseMode": "HTML", "disableNotification": True, "messageThreadId": 7, "linkPreview": False, "protectContent": True,
+    }
     remote = bench.publish("<b>Hello</b> &amp; welcome", options=options)
     (sent,) = bench.http.sent
     assert (sent.method, sent.path) == ("POST", f"/telegram/bot{TOKEN}/sendMessage")
@@ -97,13 +99,29 @@ def test_a_text_is_one_send_message_with_members_the_bot_api_knows(bench: Bench)
     assert set(sent.json()["link_preview_options"]) <= LINK_PREVIEW
     assert sent.json() == {
         "chat_id": -1001234567890, "text": "<b>Hello</b> &amp; welcome", "parse_mode": "HTML", "disable_notification": True,
-        "message_thread_id": 7, "link_preview_options": {"is_disabled": True},
+        "protect_content": True, "message_thread_id": 7, "link_preview_options": {"is_disabled": True},
     }
     (entry,) = bench.world.seen()
     assert entry.text == "Hello & welcome"
     assert remote == Remote(
         entry.remote_id, f"https://t.me/dateline_local/{entry.remote_id}", {"chatId": "-1001234567890", "messageIds": [remote.id]}
     )
+
+
+def test_pictures_are_covered_and_put_below_their_text_on_request(bench: Bench) -> None:
+    options = {"hasSpoiler": True, "showCaptionAboveMedia": True, "protectContent": True}
+    bench.publish(Segment("Look", PICTURES[:1]), options=options)
+    fields, _ = form_of(bench.http.sent[0])
+    assert set(fields) <= ALLOWED["sendPhoto"]
+    looks = {"has_spoiler": "true", "show_caption_above_media": "true", "protect_content": "true"}
+    assert {**fields, **looks} == fields
+    bench.publish(Segment("Look", PICTURES[:2]), options=options)
+    fields, _ = form_of(bench.http.sent[1])
+    album = json.loads(fields["media"])
+    assert fields["protect_content"] == "true" and set(fields) <= ALLOWED["sendMediaGroup"]
+    assert all(set(item) <= INPUT_MEDIA_PHOTO for item in album)
+    assert [(item["has_spoiler"], item["show_caption_above_media"]) for item in album] == [(True, True)] * 2
+    assert set(RULES.options["properties"]) == {*options, "parseMode", "disableNotification", "messageThreadId", "linkPreview"}
 
 
 def test_plain_text_is_sent_without_a_parse_mode_and_appears_as_it_stands(bench: Bench) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from dateline.domain.content import Media, Segment
+from dateline.domain.content import Draft, Media, Segment
+from dateline.domain.rules import check
 from dateline.platforms.base import (
     Absent,
     Account,
@@ -103,7 +104,21 @@ def test_options_become_the_members_of_the_schema(desk: Desk) -> None:
         "text": "Look", "reply_settings": "verified", "quote_tweet_id": quoted.id, "community_id": "1493446837214187523",
         "share_with_followers": True, "for_super_followers_only": False, "made_with_ai": True, "paid_partnership": True,
     }
-    assert set(PUBLISHER.rules.options["properties"]) == set(options)
+    assert set(PUBLISHER.rules.options["properties"]) == {*options, "poll"}
+
+
+def test_a_poll_stands_below_the_first_segment_and_beside_neither_media_nor_a_quote(desk: Desk) -> None:
+    poll = {"options": ["Left", "Right"], "durationMinutes": 1440}
+    delivery = desk.delivery("Which way?", "Vote above", poll=poll)
+    desk.publish(delivery)
+    desk.publish(delivery, 1)
+    polls = [sent.json().get("poll") for sent in desk.http.sent]
+    assert polls == [{"options": ["Left", "Right"], "duration_minutes": 1440}, None]
+    for options, media, rules in (
+        ({"poll": poll}, (), []), ({"poll": poll}, (PICTURE,), ["x.poll.with_media"]),
+        ({"poll": poll, "quoteTweetId": "1"}, (), ["x.poll.with_quote"]),
+    ):
+        assert [v.rule for v in check(PUBLISHER.rules, Draft((Segment("Which?", media),), options), {})] == rules
 
 
 def test_a_thread_is_a_chain_of_replies_and_says_its_disclosures_everywhere(desk: Desk) -> None:
@@ -418,7 +433,7 @@ def test_the_stand_in_refuses_what_the_schema_refuses(desk: Desk) -> None:
     for body, status in (
         ({"text": "a", "colour": "red"}, 400), ({"text": 1}, 400), ({}, 400), ({"media": {"media_ids": five}}, 400),
         ({"media": {"media_ids": ["1"]}}, 400), ({"text": "a", "reply_settings": "everyone"}, 400), ({"text": "a" * 281}, 403),
-        ({"text": "a", "reply": {"in_reply_to_tweet_id": "1"}}, 403),
+        ({"text": "a", "reply": {"in_reply_to_tweet_id": "1"}}, 403), ({"text": "a", "poll": {"options": ["a"]}}, 400),
     ):
         assert desk.http.request("POST", desk.account.server + "/2/tweets", headers=headers, json=body).status == status, body
     assert desk.visible() == []

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from tests.e2e.conftest import ROOT, Running, environment
 
@@ -25,7 +26,7 @@ def test_the_commands_of_the_readme_do_what_it_says(running: Running, tmp_path: 
     assert listener.stdout.readline().startswith("Listening to arn:")
     try:
         blocks = BLOCK.findall((ROOT / "README.md").read_text(encoding="utf-8"))
-        schedule, look, lose, settle, *rest = [
+        schedule, look, lose, settle, thread, bulk, undo, approval, queue, plan, *rest = [
             block.replace(":8787", f":{running.port}").replace(":8788", f":{running.port + 1}") for block in blocks
         ]
         post = json.loads(_bash(schedule, tmp_path))
@@ -40,11 +41,40 @@ def test_the_commands_of_the_readme_do_what_it_says(running: Running, tmp_path: 
         lost = json.loads((tmp_path / "lost.json").read_text(encoding="utf-8"))
         assert {t["platform"]: t["status"] for t in lost["targets"]} == {"mastodon": "published", "telegram": "unconfirmed"}
         assert json.loads(_bash(settle, tmp_path))["status"] == "published"
+        told = json.loads(_bash(thread, tmp_path))
+        assert [len(target["segments"]) for target in told["targets"]] == [3, 3, 3] and told["status"] == "published"
+
+        planned = json.loads(_bash(bulk, tmp_path))
+        assert (planned["created"], planned["failed"], planned["id"]) == (3, 0, None)
+        assert _kept(tmp_path, "bulk.json")["created"] == 3
+        _bash(undo, tmp_path)
+        assert (tmp_path / "export.csv").read_text(encoding="utf-8").count("autumn") == 3
+        undone = _kept(tmp_path, "undone.json")
+        assert (undone["status"], undone["cancelled"]) == ("undone", 3)
+
+        _bash(approval, tmp_path)
+        assert _kept(tmp_path, "waiting.json")["status"] == "pending_approval"
+        approved = _kept(tmp_path, "approved.json")
+        assert approved["approval"]["state"] == "approved"
+        running.until(20, lambda: running.call("GET", f"/v1/posts/{approved['id']}")[1]["status"] == "published")
+
+        assert _bash(queue, tmp_path).count('"status": "scheduled"') == 2 + 4, "two posts with two targets each"
+        assert [slot["taken"] for slot in _kept(tmp_path, "slots.json")["data"]] == [1, 1, 0]
+
+        _bash(plan, tmp_path)
+        assert _kept(tmp_path, "verdict.json")["usage"][0]["metric"] == "pendingTargets"
+        assert _kept(tmp_path, "workspace.json")["usage"]["pendingTargets"]["limit"] == 1
         for block in rest:
             assert '"status": 4' not in _bash(block, tmp_path), block
     finally:
         listener.kill()
         listener.wait()
+
+
+def _kept(folder: Path, name: str) -> dict[str, Any]:
+    """An answer that a command wrote into a file."""
+    value: dict[str, Any] = json.loads((folder / name).read_text(encoding="utf-8"))
+    return value
 
 
 def _lines(listener: subprocess.Popen[str], post_id: str) -> list[str]:

@@ -120,18 +120,12 @@ CONTENT: dict[str, tuple[dict[str, Any], str, str, dict[str, Any]]] = {
         body(platforms={"mastodon": {"thread": [{"text": "1"}, {"text": "a" * 501}]}}), "mastodon.text.too_long",
         "/platforms/mastodon/thread/1/text", {},
     ),
-    "an option that a network does not have": (
-        body(platforms={"mastodon": {"visibilty": "public"}}), "mastodon.option.unknown", "/platforms/mastodon/visibilty", {}
-    ),
-    "a value that an option does not take": (
-        body(platforms={"mastodon": {"visibility": "friends"}}), "mastodon.option.invalid", "/platforms/mastodon/visibility", {}
-    ),
     "five pictures on x": (
         on("x", "Look", media=[{"url": f"https://cdn.example.com/{n}.jpg"} for n in range(5)]), "x.media.too_many", "/media",
         {"limit": 4, "measured": 5},
     ),
     "a first comment where there is none": (
-        on("x", "Hi", firstComment="And more"), "x.first_comment.unsupported", "/firstComment", {}
+        on("telegram", "Hi", firstComment="And more"), "telegram.first_comment.unsupported", "/firstComment", {}
     ),
     "a long alternative text": (
         on("x", "Look", media=[{"url": "https://cdn.example.com/a.jpg", "altText": "a" * 1001}]), "x.alt_text.too_long",

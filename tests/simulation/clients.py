@@ -71,7 +71,7 @@ def _note(sim: Simulation, method: str, path: str, body: Any, label: str, answer
         raise Violation(f"{label}: a cancel was answered {answer.status} with the status {view['status']}")
     if "idempotency-replayed" in {name.lower() for name in answer.headers} or method == "DELETE":
         return
-    for member in ("text", "scheduledFor", "profileIds", "thread"):
+    for member in ("text", "scheduledFor", "profileIds", "thread", "firstComment"):
         if isinstance(body, Mapping) and member in body:
             shown = [t["profileId"] for t in view["targets"]] if member == "profileIds" else view.get(member)
             wanted = body[member]

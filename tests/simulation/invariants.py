@@ -18,7 +18,7 @@ from local.networks.base import Entry
 if TYPE_CHECKING:
     from tests.simulation.world import Simulation
 
-PLAIN = ("text", "thread", "publishAt", "targets")
+PLAIN = ("text", "thread", "firstComment", "publishAt", "targets")
 
 
 class Violation(AssertionError):
@@ -50,10 +50,10 @@ class Place(tuple[Post, Target, int]):
 
 
 def places(posts: Mapping[str, Post]) -> Iterator[tuple[str, str, Place]]:
-    """(profile, text, place) of every segment of every target."""
+    """(profile, text, place) of every segment of every target, a first comment being the last."""
     for post in posts.values():
         for target in post.targets.values():
-            for number, segment in enumerate(post.draft_for(target.platform).segments):
+            for number, segment in enumerate(post.draft_for(target.platform).whole):
                 yield target.profile_id, segment.text, Place((post, target, number))
 
 
@@ -128,10 +128,13 @@ def _consistent(post: Post, before: Post | None) -> None:
             if getattr(post, name) < getattr(before, name):
                 raise Violation(f"{label}: {name} fell from {getattr(before, name)} to {getattr(post, name)}")
     for target in post.targets.values():
-        if len(target.remotes) > len(post.draft_for(target.platform).segments):
+        draft, out = post.draft_for(target.platform), len(target.remotes)
+        if out > len(draft.whole):
             raise Violation(f"{label}: {target.profile_id} has more remote ids than segments")
-        if target.status == "published" and len(target.remotes) < len(post.draft_for(target.platform).segments):
-            raise Violation(f"{label}: {target.profile_id} is published with {len(target.remotes)} remote ids")
+        if target.status == "published" and out < len(draft.segments if target.comment else draft.whole):
+            raise Violation(f"{label}: {target.profile_id} is published with {out} remote ids")
+        if target.comment is not None and (target.status != "published" or out != len(draft.segments)):
+            raise Violation(f"{label}: {target.profile_id} is {target.status}, {out} segments are out, and its comment has ended")
         if target.status == "publishing" and target.lease_until is None and target.next_attempt_at is None:
             raise Violation(f"{label}: {target.profile_id} is publishing with neither a lease nor a next attempt")
 
@@ -211,7 +214,8 @@ def check_rest(sim: Simulation) -> None:
         if post.status not in lifecycle.RESTING:
             raise Violation(f"{label}: still {post.status}")
         for target in post.targets.values():
-            if target.status in ("published", "failed", "cancelled") and target.armed is not None:
+            unsure = target.comment is not None and target.comment["status"] == "unconfirmed"
+            if target.status in ("published", "failed", "cancelled") and target.armed is not None and not unsure:
                 raise Violation(f"{label}: {target.profile_id} is {target.status} with a call under way")
             if target.claim is not None or target.lease_until is not None:
                 raise Violation(f"{label}: {target.profile_id} is {target.status} and still claimed")
@@ -240,7 +244,9 @@ def _out(posts: Mapping[str, Post]) -> None:
     """Where nothing went wrong, everything is out but what a network refuses by its own rules."""
     for post in posts.values():
         for target in post.targets.values():
-            code = (target.error or {}).get("code")
+            code = (target.error or target.comment or {}).get("code")
+            if target.comment is not None and code != "duplicate_content":
+                raise Violation(f"{post.metadata.get('label')}: the comment of {target.profile_id} is not out: {target.comment}")
             if target.status == "published" or post.status in ("draft", "cancelled") or code in ("duplicate_content", "too_late"):
                 continue
             what = f"{target.profile_id} is {target.status} ({target.error})"

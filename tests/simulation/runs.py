@@ -28,6 +28,10 @@ def _ends(sim: Simulation) -> dict[str, int]:
     for post in sim.posts().values():
         for target in post.targets.values():
             name = target.status + (f" {target.error['code']}" if target.error else "")
+            if target.comment is not None:
+                name += f", comment {target.comment['status']} {target.comment['code']}"
+            elif len(target.remotes) == len((draft := post.draft_for(target.platform)).whole) > len(draft.segments):
+                name += " with comment"
             ends[name] = ends.get(name, 0) + 1
     return ends
 

@@ -123,6 +123,10 @@ class Steps:
             step["media"] = True if segments == 1 else draw.randrange(segments)
         if draw.random() < 0.2:
             step["more"] = {"maxLateness": draw.choice(("PT2M", "PT1H")), "onLate": draw.choice(("publish", "fail", "draft"))}
+        if "prof_telegram" not in step["profiles"] and draw.random() < 0.3:
+            # Now and then the post's own words, which X refuses for good.
+            words = step["texts"][0] if draw.random() < 0.15 else f"{label} version {self._versions} comment"
+            step["more"] = {**step["more"], "firstComment": words}
         if segments > 1:
             step["more"]["onSegmentFailure"] = draw.choice(("resume", "resume", "rollback", "stop"))
         return step

@@ -71,6 +71,15 @@ class PublishedSegment(Answer):
     url: str | None
 
 
+class FirstComment(Answer):
+    """What became of the first comment. A target is published once its post is out, whatever became of the comment."""
+
+    status: Literal["pending", "published", "failed", "unconfirmed"]
+    remote_id: str | None
+    url: str | None
+    error: Reason | None
+
+
 class Target(Answer):
     """One post on one profile."""
 
@@ -83,6 +92,7 @@ class Target(Answer):
     next_attempt_at: Moment | None
     error: Reason | None
     segments: Annotated[list[PublishedSegment], Field(description="Of a thread: what became visible, in order")] = []
+    first_comment: Annotated[FirstComment | None, Field(description="Only where the post has one for this platform")] = None
 
 
 class Approval(Answer):
@@ -284,10 +294,12 @@ class PlatformThreads(Answer):
 
 
 class PlatformCap(Answer):
-    """At most `limit` posts of an account within `hours`."""
+    """At most `limit` posts of an account within any `hours`."""
 
     limit: int
     hours: int
+    setting: Annotated[str | None, Field(description="The entry of a profile's settings that says another limit")]
+    source: str
 
 
 class PlatformCredential(Answer):

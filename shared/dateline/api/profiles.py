@@ -117,7 +117,7 @@ def _check_settings(platform: str, known: Mapping[str, Any], new: Mapping[str, A
     from ..platforms import registry
 
     rules = registry.rules(platform)
-    limits = {limit.setting for limit in rules.text} | {limit.setting for limit in rules.media.values()}
+    limits = {limit.setting for limit in (*rules.text, *rules.media.values(), rules.daily_cap) if limit is not None}
     for name, value in new.items():
         counted = name in limits or (isinstance(known.get(name), int) and not isinstance(known[name], bool))
         if counted and not (isinstance(value, int) and not isinstance(value, bool) and value >= 1):
@@ -285,7 +285,7 @@ def platform_view(name: str) -> dict[str, Any]:
         "mostMedia": rules.most_media, "mixedMedia": rules.mixed_media, "minMedia": rules.min_media,
         "altTextLimit": rules.alt_text, "threads": {"segments": rules.thread_segments, "atomic": rules.thread_atomic},
         "firstComment": rules.first_comment, "horizonDays": rules.horizon_days,
-        "dailyCap": rules.daily_cap and {"limit": rules.daily_cap.limit, "hours": rules.daily_cap.hours},
+        "dailyCap": rules.daily_cap and rules.daily_cap._asdict(),
         "nativeScheduling": rules.native_scheduling, "options": rules.options, "exactlyOnce": rules.exactly_once,
         "ownServer": publisher.own_server,
         "credentials": [{"name": c.name, "required": c.required, "detail": c.detail} for c in publisher.credential_fields],

@@ -24,6 +24,7 @@ MOST_SEGMENTS = 25
 MOST_MEDIA = 20
 
 Label = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+Comment = Annotated[str, StringConstraints(max_length=10_000)]
 Url = Annotated[str, StringConstraints(min_length=1, max_length=2048, pattern=r"^https?://[^\s/]+")]
 
 
@@ -65,13 +66,14 @@ class SegmentIn(Shape):
 
 
 class OverrideIn(BaseModel):
-    """One platform's override: text, media and thread have these shapes, everything else is an option of the platform."""
+    """One platform's override: these members stand in for the common ones, everything else is an option of the platform."""
 
     model_config = ConfigDict(extra="allow", strict=True)
 
     text: str | None = None
     media: Annotated[list[MediaIn], Field(max_length=MOST_MEDIA)] | None = None
     thread: Annotated[list[SegmentIn], Field(min_length=1, max_length=MOST_SEGMENTS)] | None = None
+    first_comment: Comment | None = Field(None, alias="firstComment", description="Empty for none on this platform")
 
     def value(self) -> dict[str, Any]:
         """What is stored under `platforms.<name>`."""
@@ -82,6 +84,8 @@ class OverrideIn(BaseModel):
             out["media"] = [m.value().as_dict() for m in self.media]
         if self.thread is not None:
             out["thread"] = [s.value().as_dict() for s in self.thread]
+        if self.first_comment is not None:
+            out["firstComment"] = self.first_comment
         return out
 
 
@@ -96,7 +100,7 @@ class ContentIn(Shape):
     timezone: str | None = None
     fold: Annotated[int, Field(ge=0, le=1)] | None = None
     platforms: dict[str, OverrideIn] | None = None
-    first_comment: Annotated[str, StringConstraints(max_length=10_000)] | None = None
+    first_comment: Comment | None = None
     labels: Annotated[list[Label], Field(max_length=50)] | None = None
     metadata: dict[str, Any] | None = None
     max_lateness: str | None = None

@@ -42,8 +42,21 @@ class Segment(NamedTuple):
         return cls(value.get("text") or "", tuple(Media.from_dict(m) for m in value.get("media") or ()))
 
 
+OVERRIDES = ("text", "media", "thread", "firstComment")
+"""Members under `platforms.<name>` that stand in for the common ones; whatever else stands there is an option of the network."""
+
+
 class Draft(NamedTuple):
-    """What one network would be given: the content after that network's overrides, and its options."""
+    """What one network would be given: the content after that network's overrides, and its options.
+
+    `segments` are the post's own; `comment` is the first comment, which the account gives itself as a reply to the last of them.
+    """
 
     segments: tuple[Segment, ...]
     options: Mapping[str, Any] = {}
+    comment: Segment | None = None
+
+    @property
+    def whole(self) -> tuple[Segment, ...]:
+        """All that is published, in order. A publisher sees the first comment as one more segment at the end."""
+        return self.segments if self.comment is None else (*self.segments, self.comment)

@@ -37,8 +37,8 @@ POST_TRANSITIONS: dict[str, frozenset[str]] = {
 TARGET_TRANSITIONS: dict[str, frozenset[str]] = {
     "waiting": frozenset({"publishing", "failed", "cancelled"}),
     "publishing": frozenset({"publishing", "published", "retrying", "failed", "unconfirmed", "held"}),
-    "retrying": frozenset({"publishing", "failed", "held"}),
-    "held": frozenset({"publishing", "retrying", "failed"}),
+    "retrying": frozenset({"publishing", "published", "failed", "held"}),
+    "held": frozenset({"publishing", "published", "retrying", "failed"}),
     "published": frozenset(),
     "failed": frozenset({"retrying"}),
     "unconfirmed": frozenset({"published", "failed"}),
@@ -51,6 +51,8 @@ EDITABLE = frozenset({"draft", "pending_approval", "scheduled", "queued"})
 EARLY_LOOKS = RESTING | {"queued", "publishing"}
 """In these states a deadline that stands already is kept if it is earlier: sweep finds nothing to do then and moves it on. A
 changed deadline costs two writes of the index, and in a delivery without trouble none is needed."""
+
+COMMENT_NOT_SENT = "It was settled late that the post is out; its first comment was not sent after it."
 
 ANNOUNCED_TARGETS = frozenset({"published", "failed", "retrying", "unconfirmed"})
 
@@ -248,15 +250,33 @@ def published_segment(target: Target, remotes: Iterable[RemoteSegment]) -> None:
     target.uncertain = False
 
 
+def only_comment_left(post: Post, target: Target) -> bool:
+    """Whether readers see the whole post already, and nothing but its first comment is still to come."""
+    draft = post.draft_for(target.platform)
+    return draft.comment is not None and len(target.remotes) == len(draft.segments)
+
+
+def comment_appeared(post: Post, target: Target, remotes: Iterable[RemoteSegment], now: datetime) -> None:
+    """A first comment nobody was sure of is out after all. Its target has ended as published and stays so."""
+    published_segment(target, remotes)
+    target.comment = None
+    announce(post, "post.updated", now)
+    conclude(post, now)
+
+
 def end(
     post: Post, target: Target, status: str, now: datetime, code: str | None = None, detail: str | None = None,
     *, conclude_now: bool = True,
 ) -> None:
-    """A target ends: published, failed or unconfirmed."""
-    target.error = {"code": code, "detail": detail} if code else None
+    """A target ends: published, failed or unconfirmed. Where only the first comment did not get out, or nobody knows whether
+    it did, the target is published, since readers see the post; what became of the comment stands beside it."""
     _close_attempt(target, status, code, detail, now)
     if status == "failed":
         target.armed = target.armed_at = None
+    if status != "published" and only_comment_left(post, target):
+        target.comment = {"status": status, "code": code, "detail": detail}
+        status, code = "published", None
+    target.error = {"code": code, "detail": detail} if code else None
     _move(post, target, status, now)
     target.claim = target.lease_until = target.next_attempt_at = None
     if conclude_now:
@@ -311,6 +331,8 @@ def settle(
         published_segment(target, [remote])
     if len(target.remotes) >= of_segments:
         end(post, target, "published", now)
+    elif only_comment_left(post, target):
+        end(post, target, "failed", now, "comment_not_sent", COMMENT_NOT_SENT)
     else:
         left = of_segments - len(target.remotes)
         detail = f"Resolved by hand up to segment {len(target.remotes)}; {left} to go. Retry continues there."

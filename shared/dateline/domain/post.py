@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
-from .content import Draft, Segment
+from .content import OVERRIDES, Draft, Media, Segment
 
 
 def _out(moment: datetime | None) -> float | None:
@@ -82,7 +82,8 @@ class Target:
     the current worker's, `armed` the segment whose irreversible call was about to be made (None when none is), `armed_at` when.
     `call_ended_at` is the latest moment at which that call can have ended, `looks` and `failed_looks` count resolve's
     looks, `absences` those that counted. `retries` are the automatic ones since the target was last opened,
-    `redispatches` those by sweep, `nudged_at` the last of them.
+    `redispatches` those by sweep, `nudged_at` the last of them. `comment` is what became of a first comment that is not out
+    though the post is: `status` (failed or unconfirmed), `code`, `detail`; None otherwise.
     """
 
     profile_id: str
@@ -106,6 +107,7 @@ class Target:
     nudged_at: datetime | None = None
     checkpoint: dict[str, Any] = field(default_factory=dict)
     error: dict[str, Any] | None = None
+    comment: dict[str, Any] | None = None
 
     _PLAIN = ("status", "tries", "retries", "redispatches", "claim", "armed", "looks", "absences", "failed_looks", "uncertain")
     _TIMES = ("lease_until", "armed_at", "call_ended_at", "next_attempt_at", "nudged_at")
@@ -128,6 +130,8 @@ class Target:
             row["checkpoint"] = self.checkpoint
         if self.error:
             row["error"] = self.error
+        if self.comment:
+            row["comment"] = self.comment
         return row
 
     @classmethod
@@ -144,6 +148,7 @@ class Target:
         target.attempts = [Attempt.restored(a) for a in row.get("attempts", ())]
         target.checkpoint = dict(row.get("checkpoint", {}))
         target.error = row.get("error")
+        target.comment = row.get("comment")
         return target
 
     @property
@@ -210,8 +215,8 @@ class Post:
         return self.publish_at or self.created_at
 
     def draft_for(self, platform: str) -> Draft:
-        """What `platform` is given: the content with that platform's overrides of text and media, and its options."""
-        return draft_for(self.segments, self.platforms.get(platform) or {})
+        """What `platform` is given: the content with that platform's overrides, its options, and the first comment."""
+        return draft_for(self.segments, self.platforms.get(platform) or {}, self.first_comment)
 
     def open_targets(self) -> Iterator[Target]:
         """Targets that have not ended."""
@@ -223,20 +228,20 @@ def partition(workspace_id: str, mode: str) -> str:
     return workspace_id if mode == "live" else f"{workspace_id}:{mode}"
 
 
-def draft_for(segments: tuple[Segment, ...], override: Mapping[str, Any]) -> Draft:
-    """`segments` with one platform's override: `text` and `media` replace the first segment's (an ordinary post has one),
-    `thread` replaces them all; whatever else stands there is an option of the platform."""
-    from .content import Media
-
-    options = {name: value for name, value in override.items() if name not in ("text", "media", "thread")}
+def draft_for(segments: tuple[Segment, ...], override: Mapping[str, Any], first_comment: str | None = None) -> Draft:
+    """`segments` and `first_comment` with one platform's override: `text` and `media` replace the first segment's (an ordinary
+    post has one), `thread` replaces them all, `firstComment` the comment ("": none here); the rest are the platform's options."""
+    options = {name: value for name, value in override.items() if name not in OVERRIDES}
+    said = first_comment if override.get("firstComment") is None else override["firstComment"]
+    comment = Segment(said) if said else None
     if override.get("thread"):
-        return Draft(tuple(Segment.from_dict(s) for s in override["thread"]), options)
+        return Draft(tuple(Segment.from_dict(s) for s in override["thread"]), options, comment)
     if segments and ("text" in override or "media" in override):
         first = segments[0]
         text = first.text if override.get("text") is None else override["text"]
         media = first.media if override.get("media") is None else tuple(Media.from_dict(m) for m in override["media"])
         segments = (Segment(text, media), *segments[1:])
-    return Draft(segments, options)
+    return Draft(segments, options, comment)
 
 
 def body_of(post: Post) -> dict[str, Any]:

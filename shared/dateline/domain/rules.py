@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from .content import Draft, Segment
+from .content import OVERRIDES, Draft, Segment
 
 
 def graphemes(text: str, settings: Mapping[str, Any] | None = None) -> int:
@@ -25,8 +25,8 @@ class Violation(NamedTuple):
     """One rule that the content breaks.
 
     `rule` is the stable id (`x.text.too_long`); `segment` the index of the thread segment (0 for an ordinary post);
-    `field` what to point at inside it ("text", "media", "media/2", "options/visibility"); `limit` and `measured` are
-    in `unit`, None where the rule is not about a number.
+    `field` what to point at inside it ("text", "media", "media/2", "options/visibility", "firstComment"); `limit` and
+    `measured` are in `unit`, None where the rule is not about a number. `known` are the names there are instead.
     """
 
     rule: str
@@ -36,6 +36,12 @@ class Violation(NamedTuple):
     limit: int | None = None
     measured: int | None = None
     unit: str | None = None
+    known: tuple[str, ...] = ()
+
+    @property
+    def of_shape(self) -> bool:
+        """Whether it is about an option as such, not about what is said: wrong in a draft too."""
+        return self.rule.endswith((".option.unknown", ".option.invalid"))
 
 
 class TextLimit(NamedTuple):
@@ -69,17 +75,26 @@ class MediaLimit(NamedTuple):
 
 
 class DailyCap(NamedTuple):
-    """At most `limit` posts of one account in a rolling window of `hours`."""
+    """At most `limit` posts of one account in any window of `hours`.
+
+    `setting` names the entry of a profile's settings that overrides `limit` (an account the network allows less, or more).
+    """
 
     limit: int
     hours: int
     source: str
+    setting: str | None = None
+
+    def limit_for(self, settings: Mapping[str, Any]) -> int:
+        """The limit of a profile with these settings."""
+        return int(settings.get(self.setting, self.limit)) if self.setting else self.limit
 
 
 class Rules(NamedTuple):
     """Everything a network asks of a post. `options` is a JSON schema of the options object under `platforms.<name>`.
 
-    `thread_segments` is the longest thread (1: none); `min_media` is 1 for a network that takes no text-only post;
+    `thread_segments` is the longest thread (1: none), a first comment not counted; `first_comment` is true where an account can
+    reply to its own post, which is what a first comment is; `min_media` is 1 for a network that takes no text-only post;
     `horizon_days` how far ahead the network's users may schedule; `native_scheduling` says what the network itself
     could schedule; `exactly_once` tells in a sentence how a lost answer is settled; `source` where the figures stand.
     """
@@ -113,7 +128,8 @@ def check(rules: Rules, draft: Draft, settings: Mapping[str, Any]) -> list[Viola
     name = rules.platform
     if len(draft.segments) > rules.thread_segments:
         detail = (
-            f"{rules.name} takes a single post, not a thread."
+            f"{rules.name} takes a single post, not a thread: take {rules.name}'s profiles off the post, or give a thread of one"
+            f" segment under platforms.{name}."
             if rules.thread_segments == 1
             else f"A thread on {rules.name} has at most {rules.thread_segments} segments; this one has {len(draft.segments)}."
         )
@@ -122,7 +138,9 @@ def check(rules: Rules, draft: Draft, settings: Mapping[str, Any]) -> list[Viola
     for index, segment in enumerate(draft.segments):
         found += _check_text(rules, index, segment, settings)
         found += _check_media(rules, index, segment, settings)
-    found += _check_options(rules, draft.options)
+    if draft.comment is not None:
+        found += _check_comment(rules, draft, settings)
+    found += check_options(rules, draft.options)
     if rules.more is not None:
         found += rules.more(draft, settings)
     return found
@@ -179,36 +197,43 @@ def _check_media(rules: Rules, index: int, segment: Segment, settings: Mapping[s
     return found
 
 
-_JSON_TYPES: Mapping[str, tuple[type, ...]] = {
-    "string": (str,), "boolean": (bool,), "integer": (int,), "number": (int, float), "array": (list, tuple), "object": (dict,),
-}
+def check_options(rules: Rules, options: Mapping[str, Any]) -> list[Violation]:
+    """What in `options` the network's table of options does not have (`option.unknown`) or not so (`option.invalid`)."""
+    from .options import Fault, faults, part
 
-
-def _check_options(rules: Rules, options: Mapping[str, Any]) -> list[Violation]:
-    """The part of JSON schema the tables use: known names, type, enum, maxLength, maxItems. Kept small on purpose: a
-    full validator would cost more cold start than every rule together."""
     found = []
     schema: Mapping[str, Any] = rules.options.get("properties", {})
+    known = tuple(sorted([*schema, *OVERRIDES]))
     for name, value in options.items():
-        field = f"options/{name}"
-        if name not in schema:
-            known = ", ".join(sorted([*schema, "text", "media"]))
-            detail = f"{rules.name} has no option {name!r}; it has: {known}."
-            found.append(Violation(f"{rules.platform}.option.unknown", 0, field, detail))
-            continue
-        wanted: Mapping[str, Any] = schema[name]
-        size = len(value) if isinstance(value, str | list | tuple) else 0
-        kinds = _JSON_TYPES.get(wanted.get("type", ""), (object,))
-        if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds and object not in kinds):
-            detail = f"{rules.name}'s option {name} is a {wanted['type']}."
-            found.append(Violation(f"{rules.platform}.option.invalid", 0, field, detail))
-        elif "enum" in wanted and value not in wanted["enum"]:
-            detail = f"{rules.name}'s option {name} is one of: {', '.join(map(str, wanted['enum']))}."
-            found.append(Violation(f"{rules.platform}.option.invalid", 0, field, detail))
-        elif "maxLength" in wanted and size > wanted["maxLength"]:
-            detail = f"{rules.name}'s option {name} has at most {wanted['maxLength']} characters."
-            found.append(Violation(f"{rules.platform}.option.invalid", 0, field, detail, wanted["maxLength"], size, "characters"))
-        elif "maxItems" in wanted and size > wanted["maxItems"]:
-            detail = f"{rules.name}'s option {name} has at most {wanted['maxItems']} entries."
-            found.append(Violation(f"{rules.platform}.option.invalid", 0, field, detail, wanted["maxItems"], size, "entries"))
+        if name in schema:
+            wrong = list(faults(schema[name], value, part(name)))
+        else:
+            wrong = [Fault(part(name), f"no option {name!r}; it has: {', '.join(known)}.", known=known)]
+        for fault in wrong:
+            rule = f"{rules.platform}.option.{'unknown' if fault.known else 'invalid'}"
+            detail = f"{rules.name} has {fault.detail}" if name not in schema else f"{rules.name}'s {fault.detail}"
+            found.append(
+                Violation(rule, 0, f"options/{fault.path}", detail, fault.limit, fault.measured, fault.unit, fault.known)
+            )
     return found
+
+
+def _check_comment(rules: Rules, draft: Draft, settings: Mapping[str, Any]) -> list[Violation]:
+    """A first comment is held against the network's rules for a text, each with an id of its own."""
+    assert draft.comment is not None
+    name, said = rules.platform, f"The first comment on {rules.name}"
+    if not rules.first_comment:
+        detail = (
+            f"{rules.name} has no first comment here; leave it out, take {rules.name}'s profiles off the post, or say"
+            f' "firstComment": "" under platforms.{name}.'
+        )
+        return [Violation(f"{name}.first_comment.unsupported", 0, "firstComment", detail)]
+    if not draft.comment.text.strip():
+        return [Violation(f"{name}.first_comment.empty", 0, "firstComment", f"{said} says nothing.")]
+    alone = Draft((draft.comment,), draft.options)
+    broken = _check_text(rules, 0, draft.comment, settings) + (rules.more(alone, settings) if rules.more else [])
+    text = f"{name}.text."
+    return [
+        v._replace(rule=f"{name}.first_comment.{v.rule.removeprefix(text)}", field="firstComment", detail=f"{said}: {v.detail}")
+        for v in broken if v.rule.startswith(text)
+    ]

@@ -42,9 +42,24 @@ def target_view(post: Post, target: Target) -> dict[str, Any]:
         "nextAttemptAt": rfc3339(target.next_attempt_at) if target.next_attempt_at else None,
         "error": target.error,
     }
-    if len(post.draft_for(target.platform).segments) > 1:
-        out["segments"] = [{"remoteId": remote.id, "url": remote.url} for remote in target.remotes]
+    draft = post.draft_for(target.platform)
+    own = len(draft.segments)
+    if own > 1:
+        out["segments"] = [{"remoteId": remote.id, "url": remote.url} for remote in target.remotes[:own]]
+    if draft.comment is not None:
+        out["firstComment"] = _comment_view(target, own)
     return out
+
+
+def _comment_view(target: Target, own: int) -> dict[str, Any]:
+    """What became of the first comment of a target with `own` segments. Until the post is out it shares the target's fate."""
+    remote = target.remotes[own] if len(target.remotes) > own else None
+    ended = target.status in ("published", "failed", "unconfirmed")
+    status = "published" if remote is not None else target.status if ended else "pending"
+    error = target.error if ended or len(target.remotes) == own else None
+    if target.comment is not None:
+        status, error = target.comment["status"], {name: target.comment[name] for name in ("code", "detail")}
+    return {"status": status, "remoteId": remote.id if remote else None, "url": remote.url if remote else None, "error": error}
 
 
 def attempt_view(target: Target, attempt: Attempt) -> dict[str, Any]:

@@ -170,6 +170,7 @@ class NewTokens(NamedTuple):
 class Delivery:
     """One target as its publisher sees it.
 
+    `segments` are the post's own and, where there is one, the first comment as the last: each replies to the one before.
     `key` is stable for the target over every try (an idempotency key may be made of it). `checkpoint` holds what
     earlier tries saved; `save(**values)` merges into it durably before it returns (and raises if the claim was lost, which
     a publisher lets pass through). `published` are the segments that are already out. `armed_at` is when the

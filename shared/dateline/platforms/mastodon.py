@@ -1,4 +1,4 @@
-"""Mastodon and the servers that speak its API (GoToSocial, Pleroma …): rules as data, and the publisher.
+"""Mastodon and the servers that speak its API (GoToSocial, Pleroma …): the publisher. Its rules stand in `_mastodon_rules`.
 
 A profile brings its server, and `verify` learns that server's limits. The Idempotency-Key is sent every time and never relied
 on: Mastodon stores it only after creating the status, GoToSocial ignores it. What happened is read from the account's statuses.
@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from ..domain.content import Draft, Media
-from ..domain.rules import MediaLimit, Rules, TextLimit, Violation
-from ._mastodon_text import CODE_POINTS, count, plain, shown_text, warning_length
+from ..domain.content import Media
+from ._mastodon_rules import IMAGE_BYTES, IMAGE_FORMATS, OPTION_MEMBERS, poll_of
+from ._mastodon_rules import RULES as RULES
+from ._mastodon_text import CODE_POINTS, plain, shown_text
 from .base import (
     Absent,
     Account,
@@ -34,69 +35,11 @@ from .base import (
 )
 from .calls import bearer, harmless, irreversible, pictures, refusal, repeatable, said_by, seconds_until, uploads_of
 
-IMAGE_FORMATS = ("image/jpeg", "image/png", "image/gif", "image/webp")
-IMAGE_BYTES = 16 * 1024 * 1024
 CLOCK_SKEW = timedelta(seconds=60)
 """How far an instance's clock may stand behind ours."""
 POLL_SECONDS = 3.0
 PROCESSING_SECONDS = 5.0
 PAGE_SIZE, PAGES = 40, 10
-
-OPTION_MEMBERS: Mapping[str, str] = {
-    "visibility": "visibility", "sensitive": "sensitive", "spoilerText": "spoiler_text", "language": "language",
-}
-"""Our option -> parameter of `POST /api/v1/statuses`. Every segment of a thread carries them."""
-
-
-def _more(draft: Draft, settings: Mapping[str, Any]) -> list[Violation]:
-    """The content warning counts with the text of every segment, and in full."""
-    warning = draft.options.get("spoilerText")
-    if not isinstance(warning, str) or not warning:
-        return []
-    found = []
-    limit = int(settings.get("maxCharacters", 500))
-    extra = warning_length(warning, settings)
-    for index, segment in enumerate(draft.segments):
-        alone = count(segment.text, settings)
-        together = alone + extra
-        if alone <= limit < together:
-            detail = f"Mastodon takes at most {limit:,} characters, content warning included; together these are {together:,}."
-            found.append(Violation("mastodon.text.too_long", index, "options/spoilerText", detail, limit, together, "characters"))
-    return found
-
-
-RULES = Rules(
-    platform="mastodon",
-    name="Mastodon",
-    text=(
-        TextLimit(
-            500, "characters", count, "as the profile's server counts: a URL at a fixed length, a mention without its server",
-            setting="maxCharacters",
-        ),
-    ),
-    media={"image": MediaLimit(4, IMAGE_BYTES, IMAGE_FORMATS, setting="maxMedia")},
-    exactly_once="Every status carries an Idempotency-Key; since some servers ignore it, a lost answer is settled by looking "
-    "through the account's statuses.",
-    source="mastodon/documentation 2026-07-02; StatusLengthValidator; GoToSocial validateNormalizeCreateStatus",
-    most_media=16,  # the server's own figure for images is what binds
-    alt_text=1500,
-    thread_segments=25,
-    native_scheduling="scheduled_at, at least 5 minutes ahead, 25 a day and 300 in all; Dateline does not use it",
-    options={
-        "type": "object",
-        "properties": {
-            "visibility": {
-                "type": "string", "enum": ["public", "unlisted", "private"],
-                "description": "Who sees it. The account's default if left out.",
-            },
-            "sensitive": {"type": "boolean", "description": "Hide the media behind a warning."},
-            "spoilerText": {"type": "string", "maxLength": 500, "description": "A content warning in front of the text."},
-            "language": {"type": "string", "maxLength": 10, "description": "ISO 639 code of the text's language."},
-        },
-        "additionalProperties": False,
-    },
-    more=_more,
-)
 
 
 class MastodonPublisher:
@@ -232,7 +175,7 @@ class MastodonPublisher:
 
     def verify(self, account: Account, http: Http) -> AccountInfo:
         """Who the token belongs to, and what the server takes: `maxCharacters`, `urlLength`, `maxMedia`, `imageBytes`,
-        `counting`. A server without `/api/v2/instance` is asked the older way."""
+        `maxPollOptions`, `maxPollOptionCharacters`, `counting`. A server without `/api/v2/instance` is asked the older way."""
 
         def read(path: str) -> Answer:
             return harmless(lambda: http.request("GET", account.server + path, headers=bearer(account)))
@@ -266,6 +209,8 @@ def _body(delivery: Delivery, segment: int) -> dict[str, Any]:
     if segment > 0:
         body["in_reply_to_id"] = delivery.published[segment - 1].id
     body.update({member: delivery.options[name] for name, member in OPTION_MEMBERS.items() if name in delivery.options})
+    if "poll" in delivery.options and segment == 0:
+        body["poll"] = poll_of(delivery.options)
     return body
 
 
@@ -288,11 +233,14 @@ def _settings(instance: Mapping[str, Any]) -> dict[str, Any]:
     """What an instance says of itself, as settings; what it does not say is left to the rules."""
     configuration = instance.get("configuration") or {}
     statuses, media = configuration.get("statuses") or {}, configuration.get("media_attachments") or {}
+    polls = configuration.get("polls") or {}
     figures = {
         "maxCharacters": statuses.get("max_characters") or instance.get("max_toot_chars"),
         "urlLength": statuses.get("characters_reserved_per_url"),
         "maxMedia": statuses.get("max_media_attachments") or instance.get("max_media_attachments"),
         "imageBytes": media.get("image_size_limit"),
+        "maxPollOptions": polls.get("max_options"),
+        "maxPollOptionCharacters": polls.get("max_characters_per_option"),
     }
     settings: dict[str, Any] = {name: figure for name, figure in figures.items() if isinstance(figure, int) and figure > 0}
     if "gotosocial" in f"{instance.get('source_url')} {instance.get('version')}".lower():

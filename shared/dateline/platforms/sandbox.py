@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..domain.rules import MediaLimit, Rules, TextLimit
+from ..domain.rules import DailyCap, MediaLimit, Rules, TextLimit
 from .base import (
     Account,
     AccountInfo,
@@ -61,6 +61,8 @@ RULES = Rules(
     most_media=10,
     mixed_media=True,
     thread_segments=25,
+    first_comment=True,
+    daily_cap=DailyCap(10_000, 24, "Dateline's own, so that a cap can be tried with a test key", "dailyPosts"),
     options={
         "type": "object",
         "additionalProperties": False,
@@ -72,7 +74,8 @@ RULES = Rules(
             },
             "simulateSegment": {
                 "type": "integer",
-                "description": "The segment of a thread it happens to, counted from 0 (the default).",
+                "minimum": 0,
+                "description": "The segment it happens to, counted from 0 (the default); a first comment counts after the last.",
             },
         },
     },

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..domain.content import Draft, Segment
-from ..domain.rules import MediaLimit, Rules, TextLimit, Violation
+from ..domain.rules import DailyCap, MediaLimit, Rules, TextLimit, Violation
 from .base import (
     Account,
     AccountInfo,
@@ -93,6 +93,9 @@ RULES = Rules(
     text=(_TEXT, _CAPTION),
     media={"image": MediaLimit(10, 10_000_000, ("image/jpeg", "image/png", "image/webp"))},
     most_media=10,
+    daily_cap=DailyCap(
+        28_800, 24, "20 messages a minute to one group (Telegram's Bot FAQ); there is no published figure for a day", "dailyPosts"
+    ),
     options={
         "type": "object",
         "additionalProperties": False,
@@ -103,8 +106,11 @@ RULES = Rules(
                 "description": "How Telegram reads markup in the text. Default none: the text appears as it stands.",
             },
             "disableNotification": {"type": "boolean", "description": "Send silently. Default false."},
-            "messageThreadId": {"type": "integer", "description": "Topic of a forum group to post into."},
+            "protectContent": {"type": "boolean", "description": "Keep readers from forwarding and saving it. Default false."},
+            "messageThreadId": {"type": "integer", "minimum": 1, "description": "Topic of a forum group to post into."},
             "linkPreview": {"type": "boolean", "description": "Show a preview of the first link of a text. Default true."},
+            "showCaptionAboveMedia": {"type": "boolean", "description": "Show the text above the pictures. Default false."},
+            "hasSpoiler": {"type": "boolean", "description": "Cover the pictures until they are tapped. Default false."},
         },
     },
     exactly_once=(
@@ -114,6 +120,13 @@ RULES = Rules(
     source="Bot API 10.1 (2026-06-11), as in PaulSonOfLars/telegram-bot-api-spec 160fd99; upload sizes from telegrambots' book.",
     more=_too_long_as_parsed,
 )
+
+
+SWITCHES: Mapping[str, str] = {"disableNotification": "disable_notification", "protectContent": "protect_content"}
+"""Our option -> parameter that every kind of message takes when it is on."""
+
+LOOKS: Mapping[str, str] = {"showCaptionAboveMedia": "show_caption_above_media", "hasSpoiler": "has_spoiler"}
+"""The same for a picture, alone or in an album."""
 
 
 class Telegram:
@@ -206,23 +219,26 @@ def _message(delivery: Delivery, chat: str, segment: Segment) -> tuple[str, dict
     common: dict[str, Any] = {"chat_id": _chat_argument(chat)}
     if options.get("messageThreadId") is not None:
         common["message_thread_id"] = options["messageThreadId"]
-    if options.get("disableNotification"):
-        common["disable_notification"] = True
+    common.update({member: True for name, member in SWITCHES.items() if options.get(name)})
     mode = options.get("parseMode", "none")
     parsed = {} if mode == "none" else {"parse_mode": mode}
     if not segment.media:
         preview = {} if options.get("linkPreview", True) else {"link_preview_options": {"is_disabled": True}}
         return "sendMessage", {"json": {**common, "text": segment.text, **parsed, **preview}}
     caption = {"caption": segment.text, **parsed} if segment.text else {}
+    looks = {member: True for name, member in LOOKS.items() if options.get(name)}
     files = {f"photo{place}": _photo(delivery, segment, place) for place in range(len(segment.media))}
-    form = {name: "true" if value is True else str(value) for name, value in common.items()}
     if len(files) == 1:
-        return "sendPhoto", {"data": {**form, **caption}, "files": {"photo": files["photo0"]}}
+        return "sendPhoto", {"data": _form({**common, **caption, **looks}), "files": {"photo": files["photo0"]}}
     import json
 
-    album: list[dict[str, Any]] = [{"type": "photo", "media": f"attach://{name}"} for name in files]
+    album: list[dict[str, Any]] = [{"type": "photo", "media": f"attach://{name}", **looks} for name in files]
     album[0].update(caption)
-    return "sendMediaGroup", {"data": {**form, "media": json.dumps(album)}, "files": files}
+    return "sendMediaGroup", {"data": {**_form(common), "media": json.dumps(album)}, "files": files}
+
+
+def _form(members: Mapping[str, Any]) -> dict[str, str]:
+    return {name: "true" if value is True else str(value) for name, value in members.items()}
 
 
 def _delete(account: Account, http: Http, chat: str, message_id: str) -> None:

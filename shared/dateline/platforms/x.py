@@ -1,4 +1,4 @@
-"""X: its rules as data, and its publisher over API v2 (spec 2.167 of 2026-08, xdevplatform/docs).
+"""X: its publisher over API v2 (spec 2.167 of 2026-08, xdevplatform/docs). Its rules stand in `_x_rules`.
 
 X has no idempotency key. What protects from a double post is X's own rule against duplicate text, and looking through the
 account's recent posts after a lost answer. A duplicate refusal is read as "already out" only when we were uncertain before.
@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ..domain.content import Draft
-from ..domain.rules import MediaLimit, Rules, TextLimit, Violation
-from ._x_text import INVALID, normalised, weighted_length
+from ._x_rules import IMAGE_BYTES, IMAGE_FORMATS, OPTION_MEMBERS, poll_of
+from ._x_rules import RULES as RULES
+from ._x_text import normalised
 from .base import (
     Absent,
     Account,
@@ -35,8 +35,6 @@ from .base import (
 )
 from .calls import bearer, harmless, irreversible, pictures, refusal, repeatable, said_by, seconds_until, uploads_of
 
-IMAGE_FORMATS = ("image/jpeg", "image/png", "image/webp")
-IMAGE_BYTES = 5 * 1024 * 1024
 CLOCK_SKEW = timedelta(seconds=60)
 """How far X's clock may stand behind ours. `created_at` is cut to whole seconds as well."""
 DUPLICATE_LOOK_BACK = timedelta(hours=1)
@@ -46,70 +44,7 @@ MEDIA_MARGIN = timedelta(hours=1)
 PARENT_WAIT = 5.0
 """A reply right after its parent may find it "not visible"; five seconds are enough (node-twitter-api-v2 issue 366)."""
 PAGES = 5
-
-OPTION_MEMBERS: Mapping[str, tuple[str, bool]] = {
-    "replySettings": ("reply_settings", False),
-    "quoteTweetId": ("quote_tweet_id", False),
-    "communityId": ("community_id", False),
-    "shareWithFollowers": ("share_with_followers", False),
-    "forSuperFollowersOnly": ("for_super_followers_only", True),
-    "madeWithAi": ("made_with_ai", True),
-    "paidPartnership": ("paid_partnership", True),
-}
-"""Our option -> member of `CreatePostsRequest`, and whether every segment of a thread carries it or only the first."""
-
-_NUMERIC = ("quoteTweetId", "communityId")
 _POST_FIELDS = "attachments,created_at,entities,note_tweet,referenced_tweets"
-
-
-def _more(draft: Draft, settings: Mapping[str, Any]) -> list[Violation]:
-    found = []
-    for index, segment in enumerate(draft.segments):
-        if any(character in segment.text for character in INVALID):
-            detail = "X takes no text with the characters U+FFFE, U+FEFF or U+FFFF; this text has one."
-            found.append(Violation("x.text.invalid_character", index, "text", detail))
-    for name in _NUMERIC:
-        value = draft.options.get(name)
-        if isinstance(value, str) and not re.fullmatch("[0-9]{1,19}", value):
-            detail = f"X's option {name} is a number of at most 19 digits, as a string."
-            found.append(Violation("x.option.invalid", 0, f"options/{name}", detail))
-    return found
-
-
-RULES = Rules(
-    platform="x",
-    name="X",
-    text=(
-        TextLimit(
-            280, "weighted characters", weighted_length,
-            "a URL counts 23, an emoji 2, a character outside the Latin and neighbouring ranges 2", setting="maxWeightedLength",
-        ),
-    ),
-    media={"image": MediaLimit(4, IMAGE_BYTES, IMAGE_FORMATS)},
-    exactly_once="X has no idempotency key: after a lost answer the account's recent posts are searched, and X's own refusal of "
-    "duplicate text stands behind that.",
-    source="xdevplatform/docs, openapi.json 2.167 and counting-characters.mdx, 2026-08-22",
-    most_media=4,
-    alt_text=1000,
-    thread_segments=25,
-    options={
-        "type": "object",
-        "properties": {
-            "replySettings": {
-                "type": "string", "enum": ["following", "mentionedUsers", "subscribers", "verified"],
-                "description": "Who may reply. Leave it out to let everyone.",
-            },
-            "quoteTweetId": {"type": "string", "maxLength": 19, "description": "The post that the first segment quotes."},
-            "communityId": {"type": "string", "maxLength": 19, "description": "The community to post to."},
-            "shareWithFollowers": {"type": "boolean", "description": "Show a community post to all followers as well."},
-            "forSuperFollowersOnly": {"type": "boolean", "description": "Only subscribers see it."},
-            "madeWithAi": {"type": "boolean", "description": "Disclose that the media were made with AI."},
-            "paidPartnership": {"type": "boolean", "description": "Disclose a paid partnership."},
-        },
-        "additionalProperties": False,
-    },
-    more=_more,
-)
 
 
 class XPublisher:
@@ -283,6 +218,8 @@ def _body(delivery: Delivery, segment: int) -> dict[str, Any]:
     for name, (member, everywhere) in OPTION_MEMBERS.items():
         if name in delivery.options and (everywhere or segment == 0):
             body[member] = delivery.options[name]
+    if "poll" in delivery.options and segment == 0:
+        body["poll"] = poll_of(delivery.options)
     return body
 
 

@@ -15,7 +15,7 @@ from ..domain import time
 from ..domain.content import Media, Segment
 from ..domain.errors import FieldError, Problem
 from ..domain.post import Post, Target
-from ..domain.rules import Rules, Violation, check
+from ..domain.rules import Violation, check
 from ..store.profiles import Profile
 
 MOST_CONTENT_BYTES = 64 * 1024
@@ -84,10 +84,10 @@ def compose(
 ) -> Composed:
     """Hold a wish against everything. `profiles` are those of the workspace by id; what is missing there is 404.
 
-    A `draft` may break content rules: they come back as warnings. `same_time` is the resolved time of a post whose time an
-    edit leaves alone: it is not held against the clock again. `kept` are the targets of a scheduled post whose time alone is
-    edited: they and the content were held against the rules before, and `profiles` is not looked at. Raises `Problem` with
-    every fault found.
+    A `draft` may break content rules: they come back as warnings; malformed options it may not have. `same_time` is the
+    resolved time of a post whose time an edit leaves alone: it is not held against the clock again. `kept` are the targets of a
+    scheduled post whose time alone is edited: they and the content were held against the rules before, and `profiles` is not
+    looked at. Raises `Problem` with every fault found.
     """
     if kept is None:
         targets, problems = _targets(wish, profiles)
@@ -110,10 +110,13 @@ def compose(
     broken: list[FieldError] = []
     if kept is None:
         _sizes(wish, segments)
-        broken = _content(wish, segments, targets, profiles, warnings)
-    if broken and draft:
-        warnings += [Warn(e.code, e.detail, {"pointer": e.pointer, **e.extra}) for e in broken]
-    elif broken:
+        broken = _options(wish, targets, warnings)
+        content = _content(wish, segments, targets, profiles)
+        if draft:
+            warnings += [Warn(e.code, e.detail, {"pointer": e.pointer, **e.extra}) for e in content]
+        else:
+            broken += content
+    if broken:
         problems.append(Problem("content_invalid", _summary(broken), errors=broken))
     if not targets and not draft and not missing:
         problems.append(Problem("invalid_request", "A post needs at least one profile in profileIds.", pointer="/profileIds"))
@@ -163,44 +166,53 @@ def _sizes(wish: Wish, segments: tuple[Segment, ...]) -> None:
         raise Problem("invalid_request", detail, pointer="/profileIds")
 
 
-def _content(
-    wish: Wish, segments: tuple[Segment, ...], targets: Mapping[str, Target], profiles: Mapping[str, Profile],
-    warnings: list[Warn],
-) -> list[FieldError]:
+def _options(wish: Wish, targets: Mapping[str, Target], warnings: list[Warn]) -> list[FieldError]:
+    """What stands under `platforms` and can never be right, whether the post is a draft or has a profile there or not.
+    Raises `Problem` for a platform that there is none of."""
     from ..domain.post import draft_for
+    from ..domain.rules import check_options
     from ..platforms import registry
 
     found: list[FieldError] = []
     used = {target.platform for target in targets.values()}
-    for name in wish.platforms:
+    for name, override in wish.platforms.items():
         if name not in registry.names():
             detail = f"There is no platform {name!r}; there are: {', '.join(registry.names())}."
             raise Problem("invalid_request", detail, pointer="/platforms/" + name.replace("~", "~0").replace("/", "~1"))
         if name not in used and targets:
             detail = f"The override for {name} is kept but does nothing: no profile of the post is on {name}."
             warnings.append(Warn("override_unused", detail, {"pointer": f"/platforms/{name}"}))
-    seen: set[tuple[str, str]] = set()
-    for target in targets.values():
-        rules = registry.rules(target.platform)
-        override = wish.platforms.get(target.platform) or {}
-        for violation in check(rules, draft_for(segments, override), profiles[target.profile_id].settings):
-            pointer = _pointer(violation, wish, override, target.platform)
-            if (violation.rule, pointer) in seen:
-                continue
-            seen.add((violation.rule, pointer))
-            extra: dict[str, Any] = {"platform": target.platform, "profileId": target.profile_id}
-            if violation.limit is not None:
-                extra |= {"limit": violation.limit, "measured": violation.measured, "unit": violation.unit}
-            found.append(FieldError(pointer, violation.rule, violation.detail, extra))
-        found += _first_comment(wish, rules, target.platform)
+        violations = check_options(registry.rules(name), draft_for((), override or {}).options)
+        found += [_fault(violation, wish, override or {}, name, {}) for violation in violations]
     return found
 
 
-def _first_comment(wish: Wish, rules: Rules, platform: str) -> list[FieldError]:
-    if not wish.first_comment or rules.first_comment:
-        return []
-    detail = f"{rules.name} has no first comment here; leave it out or take {rules.name}'s profiles off the post."
-    return [FieldError("/firstComment", f"{platform}.first_comment.unsupported", detail, {"platform": platform})]
+def _content(
+    wish: Wish, segments: tuple[Segment, ...], targets: Mapping[str, Target], profiles: Mapping[str, Profile]
+) -> list[FieldError]:
+    from ..domain.post import draft_for
+    from ..platforms import registry
+
+    found: dict[tuple[str, str], FieldError] = {}
+    for target in targets.values():
+        override = wish.platforms.get(target.platform) or {}
+        draft, settings = draft_for(segments, override, wish.first_comment), profiles[target.profile_id].settings
+        for violation in check(registry.rules(target.platform), draft, settings):
+            if not violation.of_shape:  # said by `_options`
+                fault = _fault(violation, wish, override, target.platform, {"profileId": target.profile_id})
+                found.setdefault((fault.code, fault.pointer), fault)
+    return list(found.values())
+
+
+def _fault(
+    violation: Violation, wish: Wish, override: Mapping[str, Any], platform: str, extra: Mapping[str, Any]
+) -> FieldError:
+    members: dict[str, Any] = {"platform": platform, **extra}
+    if violation.limit is not None:
+        members |= {"limit": violation.limit, "measured": violation.measured, "unit": violation.unit}
+    if violation.known:
+        members["known"] = list(violation.known)
+    return FieldError(_pointer(violation, wish, override, platform), violation.rule, violation.detail, members)
 
 
 def _pointer(violation: Violation, wish: Wish, override: Mapping[str, Any], platform: str) -> str:
@@ -208,6 +220,8 @@ def _pointer(violation: Violation, wish: Wish, override: Mapping[str, Any], plat
     field = violation.field
     if field.startswith("options/"):
         return f"/platforms/{platform}/{field.partition('/')[2]}"
+    if field == "firstComment":
+        return "/firstComment" if override.get(field) is None else f"/platforms/{platform}/{field}"
     head = field.partition("/")[0]
     if override.get("thread"):
         base = f"/platforms/{platform}/thread"

@@ -206,7 +206,7 @@ class Work:
         delivery = Delivery(
             post_id=self.post.id, key=f"{self.post.id}:{self.message.profile_id}",
             account=account_of(self.deps, self.profile, self.publisher, credentials),
-            segments=draft.segments, options=draft.options, http=self.deps.http, now=self.deps.clock.now,
+            segments=draft.whole, options=draft.options, http=self.deps.http, now=self.deps.clock.now,
         )
         delivery.save = lambda **values: self._checkpoint(delivery, values)
         self._refresh_view(delivery)

@@ -62,7 +62,7 @@ def settle(work: Work, outcome: Outcome, delivery: Delivery | None = None) -> st
 
 
 def _fail(work: Work, code: str, detail: str, delivery: Delivery | None) -> str:
-    if work.post.on_segment_failure == "rollback" and delivery is not None and work.target.remotes:
+    if _broken_off(work) and work.post.on_segment_failure == "rollback" and delivery is not None:
 
         def decided(post: Post, target: Target) -> None:
             lifecycle.disarm(target)
@@ -72,6 +72,11 @@ def _fail(work: Work, code: str, detail: str, delivery: Delivery | None) -> str:
         work.write(decided)
         return roll_back(work, delivery)
     return _end_failed(work, code, detail)
+
+
+def _broken_off(work: Work) -> bool:
+    """Whether some of the thread's own segments are out and some are not. A first comment that is missing breaks nothing off."""
+    return bool(work.target.remotes) and not lifecycle.only_comment_left(work.post, work.target)
 
 
 def _end_failed(work: Work, code: str, detail: str) -> str:
@@ -126,7 +131,7 @@ def _retry(work: Work, outcome: Retry, delivery: Delivery | None) -> str:
 
 def _wait(work: Work, outcome: Retry) -> tuple[float | None, str]:
     """Seconds until the next try; None if there is to be none, and why."""
-    if work.post.on_segment_failure != "resume" and work.target.remotes:
+    if work.post.on_segment_failure != "resume" and _broken_off(work):
         return None, ""
     seed = f"{work.post.id}{work.message.profile_id}"
     delay = retry.retry_delay(work.target.retries, seed, work.deps.settings.tuning.retry_scale)
@@ -198,7 +203,8 @@ def _look_failed(work: Work, outcome: Outcome) -> str:
 def unconfirmed(work: Work, why: str) -> str:
     """The target ends: nobody can tell, a person has to look."""
     now = work.deps.clock.now()
-    detail = f"The network may or may not have taken it: its answer was lost. {why} Look on the network, then resolve the target."
+    then = "" if lifecycle.only_comment_left(work.post, work.target) else ", then resolve the target"
+    detail = f"The network may or may not have taken it: its answer was lost. {why} Look on the network{then}."
     work.write(lambda post, target: lifecycle.end(post, target, "unconfirmed", now, "unconfirmed", detail))
     return "unconfirmed"
 
@@ -270,7 +276,7 @@ def _others(work: Work, delivery: Delivery) -> tuple[frozenset[str], bool]:
             continue
         taken.update(remote.id for remote in theirs.remotes)
         if theirs.status == "publishing" and theirs.armed is not None:
-            segments = other.draft_for(theirs.platform).segments
+            segments = other.draft_for(theirs.platform).whole
             same = theirs.armed < len(segments) and segments[theirs.armed].text == mine
             if same and (theirs.call_ended_at is None or other.id < work.post.id):
                 contested = True

@@ -32,7 +32,12 @@ def published(
     """Write segments that became visible, from index `first`. Accepted from whoever saw them, as long as nobody has begun
     a new attempt; what is recorded already is left as it is. Raises `ClaimLost` when it does not apply any more."""
     target = post.targets.get(profile_id)
-    if target is None or target.status not in ("publishing", "unconfirmed") or len(target.remotes) != first:
+    if target is None or len(target.remotes) != first:
+        raise ClaimLost
+    if target.comment is not None and target.armed == first:
+        lifecycle.comment_appeared(post, target, remotes, now)
+        return
+    if target.status not in ("publishing", "unconfirmed"):
         raise ClaimLost
     owned = token is not None and target.claim == token
     if not owned and target.armed != first:
@@ -45,6 +50,8 @@ def published(
         if target.status == "publishing":
             target.next_attempt_at = now
             lifecycle.conclude(post, now)
+        elif lifecycle.only_comment_left(post, target):
+            lifecycle.end(post, target, "failed", now, "comment_not_sent", lifecycle.COMMENT_NOT_SENT)
         else:
             detail = f"{len(target.remotes)} of {of_segments} segments are out; retry goes on with the next."
             lifecycle.end(post, target, "failed", now, "thread_incomplete", detail)

@@ -401,7 +401,7 @@ def resolve(
         if target is None:
             raise Problem("not_found", f"The post has no target {profile_id!r}.")
         atomic = registry.rules("sandbox" if current.mode == "test" else target.platform).thread_atomic
-        segments = 1 if atomic else len(current.draft_for(target.platform).segments)
+        segments = 1 if atomic else len(current.draft_for(target.platform).whole)
         expected = len(target.remotes)
         if target.status == "unconfirmed" and segment is not None and segment != expected:
             detail = f"Segment {expected} is the one that is not confirmed (counted from 0)."

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from ...domain.content import Draft, Media
-from ...domain.rules import DailyCap, MediaLimit, Rules, TextLimit, Violation, graphemes
+from ...domain.content import Media
+from ...domain.rules import DailyCap, MediaLimit, Rules, TextLimit, graphemes
 from ..base import (
     Account,
     AccountInfo,
@@ -44,20 +44,8 @@ MOST_LOOKUPS = 30
 """Mentions looked up per delivery; more stay plain text. A bound on the calls one post can cause."""
 
 
-def _odd_langs(draft: Draft, settings: Mapping[str, Any]) -> list[Violation]:
-    """Language tags that Bluesky would not take for such: checked before, since the network refuses the whole post."""
-    import re
-
-    langs = draft.options.get("langs")
-    if not isinstance(langs, list | tuple):
-        return []
-    tag = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{1,8})*")
-    return [
-        Violation("bluesky.option.invalid", 0, "options/langs", f"{item!r} is not a language tag such as en or pt-BR.")
-        for item in langs
-        if not isinstance(item, str) or not tag.fullmatch(item)
-    ]
-
+LABELS = ("sexual", "nudity", "porn", "graphic-media")
+"""The content warnings among the label values that the network knows: what authors put on their own posts."""
 
 RULES = Rules(
     platform="bluesky",
@@ -70,16 +58,35 @@ RULES = Rules(
     most_media=4,
     thread_segments=25,
     thread_atomic=True,
-    daily_cap=DailyCap(11_666, 24, "35,000 points a day and account, 3 for each new post"),
+    first_comment=True,
+    daily_cap=DailyCap(11_666, 24, "35,000 points a day and account, 3 for each new post (bluesky-social/atproto)", "dailyPosts"),
     options={
         "type": "object",
         "additionalProperties": False,
         "properties": {
             "langs": {
                 "type": "array",
-                "items": {"type": "string"},
+                "items": {
+                    "type": "string",
+                    "pattern": "^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*$",
+                    "description": "A language tag such as en or pt-BR.",
+                },
                 "maxItems": 3,
                 "description": "Languages of the text as BCP 47 tags, for example [\"en\"].",
+            },
+            "labels": {
+                "type": "array",
+                "items": {"type": "string", "enum": list(LABELS)},
+                "maxItems": len(LABELS),
+                "description": "Content warnings, on every segment of a thread.",
+            },
+            "tags": {
+                "type": "array",
+                "items": {
+                    "type": "string", "pattern": "^[^#]", "maxLength": 64, "description": "A hashtag without its #.",
+                },
+                "maxItems": 8,
+                "description": "Hashtags beside those in the text, on the first segment. Readers do not see them.",
             },
         },
     },
@@ -88,7 +95,6 @@ RULES = Rules(
         " the same record."
     ),
     source="Lexicons and server source of bluesky-social/atproto d6296a1 (2026-08-20); behaviour tested on a PDS 0.5.35.",
-    more=_odd_langs,
 )
 
 
@@ -254,7 +260,7 @@ class Bluesky:
         """(record key, record) of each segment, the same on every try; replies refer to the CIDs they will have."""
         saved, did = delivery.checkpoint, delivery.account.account_id
         blobs, dids = saved.get("blobs") or {}, saved.get("dids") or {}
-        langs = delivery.options.get("langs") or ()
+        langs, labels = delivery.options.get("langs") or (), delivery.options.get("labels") or ()
         posts: list[tuple[str, dict[str, Any]]] = []
         refs: list[dict[str, str]] = []
         for place, segment in enumerate(delivery.segments):
@@ -264,7 +270,8 @@ class Bluesky:
             images = [{"alt": item.alt_text, "image": blobs[_blob_name(item.url)]["blob"]} for item in segment.media]
             reply = {"root": refs[0], "parent": refs[-1]} if refs else None
             created_at = later(saved["createdAt"], place)
-            record = post_record(segment.text, created_at, facets(segment.text, dids), images, langs, reply)
+            tags = delivery.options.get("tags") or () if place == 0 else ()
+            record = post_record(segment.text, created_at, facets(segment.text, dids), images, langs, reply, labels, tags)
             rkey = saved["rkeys"][place]
             posts.append((rkey, record))
             if len(delivery.segments) > 1:

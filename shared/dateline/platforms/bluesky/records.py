@@ -70,6 +70,8 @@ def post_record(
     images: Sequence[Mapping[str, Any]] = (),
     langs: Sequence[str] = (),
     reply: Mapping[str, Any] | None = None,
+    labels: Sequence[str] = (),
+    tags: Sequence[str] = (),
 ) -> dict[str, Any]:
     """An `app.bsky.feed.post`. `images` are `{"alt", "image": blob}`; what is empty is left out."""
     record: dict[str, Any] = {"$type": COLLECTION, "text": text, "createdAt": created_at}
@@ -79,6 +81,10 @@ def post_record(
         record["embed"] = {"$type": "app.bsky.embed.images", "images": list(images)}
     if langs:
         record["langs"] = list(langs)
+    if labels:
+        record["labels"] = {"$type": "com.atproto.label.defs#selfLabels", "values": [{"val": label} for label in labels]}
+    if tags:
+        record["tags"] = list(tags)
     if reply:
         record["reply"] = dict(reply)
     return record
