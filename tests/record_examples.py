@@ -145,6 +145,7 @@ def _rest(recorder: _Recorder) -> None:
     recorder.ask("PATCH /v1/profiles/{profile_id}", "prof_mastodon", {"name": "Our Mastodon"})
     recorder.ask("DELETE /v1/profiles/{profile_id}", made)
     recorder.ask("GET /v1/workspace")
+    recorder.ask("PATCH /v1/workspace", body={"name": "Our workspace", "maxLateness": "P1D", "minSpacingMinutes": 0})
     key = recorder.ask("POST /v1/keys", body={"name": "CI", "scopes": ["posts:read", "posts:write"]})["id"]
     recorder.ask("GET /v1/keys", query="?limit=1")
     recorder.ask("DELETE /v1/keys/{key_id}", key)

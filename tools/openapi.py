@@ -126,6 +126,7 @@ REFUSALS: dict[str, tuple[str, ...]] = {
     "POST /v1/queues": ("unknown_timezone", "timezone_required", "not_found", "idempotency_in_progress"),
     "PATCH /v1/queues/{queue_id}": ("unknown_timezone", "timezone_required", "idempotency_in_progress"),
     "POST /v1/queues/{queue_id}/reservations": ("beyond_horizon", "idempotency_in_progress"),
+    "PATCH /v1/workspace": ("unknown_timezone", "idempotency_in_progress"),
     "POST /v1/keys": ("idempotency_in_progress",),
 }
 """What a route refuses beyond what follows from its kind (`refusals_of`)."""

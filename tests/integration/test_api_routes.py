@@ -20,7 +20,7 @@ BODIES: dict[str | None, dict[str, Any] | None] = {
     None: None, "PostIn": {"text": "A draft"}, "PostPatch": {"text": "Changed"}, "EmptyIn": {}, "RetryIn": {}, "ApproveIn": {},
     "RejectIn": {},
     "ResolveIn": {"outcome": "not_published"}, "ProfileIn": {"platform": "mastodon", "credentials": {"accessToken": "wrong"}},
-    "ProfilePatch": {"name": "Renamed"}, "KeyIn": {"scopes": ["posts:read"]},
+    "ProfilePatch": {"name": "Renamed"}, "WorkspacePatch": {"onLate": "publish"}, "KeyIn": {"scopes": ["posts:read"]},
     "QueueIn": {"name": "Noon", "timezone": "UTC", "slots": [{"day": "monday", "time": "12:00"}]}, "QueuePatch": {"capacity": 2},
     "ReservationIn": {},
 }

@@ -89,7 +89,7 @@ def create(sim: Simulation, step: Step) -> None:
     if label in sim.labels:
         return
     sim.labels.append(label)
-    body = _body(sim, step) | {"metadata": {"label": label}}
+    body = _body(sim, step) | {"metadata": {"label": label}, "labels": [label[-1], "all"]}
     if step.get("when") == "now":
         body["publishNow"] = True
     _send(sim, step, "POST", "/v1/posts", body, label)
@@ -190,7 +190,38 @@ def reconnect(sim: Simulation, step: Step) -> None:
     sim.request("PATCH", f"/v1/profiles/{profile_id}", {"credentials": offered["credentials"]})
 
 
+def pause(sim: Simulation, step: Step) -> None:
+    """PATCH /v1/profiles/{id}, or the whole workspace: nothing is to be published on it."""
+    _switch(sim, step, paused=True)
+
+
+def resume(sim: Simulation, step: Step) -> None:
+    """The same the other way."""
+    _switch(sim, step, paused=False)
+
+
+def _switch(sim: Simulation, step: Step, *, paused: bool) -> None:
+    path = f"/v1/profiles/{step['profile']}" if step.get("profile") else "/v1/workspace"
+    answer = sim.request("PATCH", path, {"paused": paused})
+    view = answer.json() if answer.status == 200 else {}
+    if view and view["paused"] != (paused or "workspace" in view.get("pausedBy", ())) and not _troubled(sim):
+        raise Violation(f"{path} was answered with {view}, asked for paused {paused}")
+
+
+def _troubled(sim: Simulation) -> bool:
+    """Whether somebody else may have switched in the same moment."""
+    return sim.interference is not None and bool(sim.interference.happened)
+
+
+def resume_all(sim: Simulation) -> None:
+    """Nothing stays paused."""
+    for path in ("/v1/workspace", *(f"/v1/profiles/{profile.id}" for profile in sim.profiles())):
+        answer = sim.request("PATCH", path, {"paused": False})
+        if answer.status != 200 or answer.json()["paused"]:
+            raise Violation(f"{path} could not be resumed: {answer.status} {answer.body.decode()[:300]}")
+
+
 OPERATIONS: Mapping[str, Callable[[Simulation, Step], None]] = {
     "create": create, "repeat": repeat, "edit": edit, "cancel": cancel, "publish": publish, "retry": retry, "stop": stop,
-    "resolve": resolve, "reconnect": reconnect,
+    "resolve": resolve, "reconnect": reconnect, "pause": pause, "resume": resume,
 }

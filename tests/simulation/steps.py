@@ -14,7 +14,8 @@ THREADED = ("prof_mastodon", "prof_gotosocial", "prof_bluesky", "prof_x")
 PROFILES = (*THREADED, "prof_telegram")
 FAULTS = ("rate_limit", "server_error", "slow", "slow", "reject", "expired_token", "lost_answer", "lost_answer")
 
-CLIENT = {"create": 24, "repeat": 4, "edit": 7, "cancel": 3, "publish": 4, "retry": 4, "stop": 3, "resolve": 4, "reconnect": 1}
+CLIENT = {"create": 24, "repeat": 4, "edit": 7, "cancel": 3, "publish": 4, "retry": 4, "stop": 3, "resolve": 4, "reconnect": 1,
+          "pause": 7, "resume": 4}
 AROUND = {
     "deliver": 26, "duplicate": 4, "replay": 3, "delay": 2, "drop": 2, "fire": 4, "drop_entry": 1, "stream": 4,
     "replay_stream": 2, "forget_stream": 1, "sweep": 4, "tick": 12, "run": 10, "fault": 20, "quirk": 1, "clear": 1,
@@ -27,12 +28,15 @@ SUITED: dict[str, frozenset[str]] = {
 """In which states a request usually makes sense; now and then it comes in any other."""
 HARMLESS = frozenset({
     "create", "repeat", "edit", "cancel", "publish", "deliver", "duplicate", "replay", "delay", "fire", "stream",
-    "replay_stream", "sweep", "tick", "run",
+    "replay_stream", "sweep", "tick", "run", "pause", "resume",
 })
 """All that a calm run does: disorder, and nothing that fails."""
 FEW, MANY = (1, 1, 1, 2, 3), (2, 4, 8)
 UNTROUBLED = frozenset({"tick", "fault", "quirk", "clear", "drop", "delay"})
-NESTED = ("edit", "cancel", "publish", "retry", "stop", "deliver", "deliver", "deliver", "sweep", "stream", "fire", "duplicate")
+NESTED = (
+    "edit", "cancel", "publish", "retry", "stop", "deliver", "deliver", "deliver", "sweep", "stream", "fire", "duplicate",
+    "pause", "resume",
+)
 
 
 class Steps:
@@ -72,15 +76,15 @@ class Steps:
         step: dict[str, Any] = {"op": name}
         if name == "create":
             return step | self._creation(len(sim.labels) + 1)
-        if name in CLIENT and name not in ("repeat", "reconnect"):
+        if name in CLIENT and name not in ("repeat", "reconnect", "pause", "resume"):
             step["label"] = draw.choice(self._suited(name, sim))
             if name != "cancel" and draw.random() < 0.5:
                 step["key"] = self._key()
         if name in ("repeat", "deliver", "duplicate", "replay", "delay", "drop", "fire", "drop_entry", "replay_stream"):
             step["which"] = draw.randrange(1000)
         make = getattr(self, f"_{name}", None)
-        if name == "fault":
-            return step | self._fault(sim)
+        if name in ("fault", "pause"):
+            return step | (self._fault(sim) if name == "fault" else self._pause(sim))
         return step | (make() if make else {})
 
     def _suited(self, name: str, sim: Simulation) -> list[str]:
@@ -149,6 +153,16 @@ class Steps:
 
     def _reconnect(self) -> dict[str, Any]:
         return {"profile": self._random.choice(PROFILES)}
+
+    def _pause(self, sim: Simulation) -> dict[str, Any]:
+        """A profile with something still to be done, now and then the whole workspace."""
+        if self._random.random() < 0.15:
+            return {}
+        busy = [t.profile_id for post in sim.known.values() if post.status != "draft" for t in post.open_targets()]
+        return {"profile": self._random.choice(sorted(busy) or PROFILES)}
+
+    def _resume(self) -> dict[str, Any]:
+        return {} if self._random.random() < 0.25 else self._reconnect()
 
     def _deliver(self) -> dict[str, Any]:
         return {"wait": self._random.choice((0, 20, 100, 500))}

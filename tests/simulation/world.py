@@ -20,6 +20,7 @@ from moto.dynamodb.models import dynamodb_backends
 
 from dateline.domain import ids
 from dateline.domain.post import Post
+from dateline.domain.profile import Profile
 from dateline.domain.view import post_view
 from dateline.store.posts import from_row
 from dateline.store.tables import PostRow
@@ -69,6 +70,7 @@ class Simulation:
         """Every message that was ever in the deliveries queue."""
         self.known: dict[str, Post] = {}
         """The posts as they were after the step before."""
+        self.known_profiles: dict[str, Profile] = {}
         self.interference: Interference | None = None
         self.done = 0
         self._swept = START
@@ -121,6 +123,18 @@ class Simulation:
                 self._read[key] = from_row(PostRow.from_raw_data(item.to_json()["Attributes"]))
             found[key[0]] = self._read[key]
         return found
+
+    def booked(self) -> set[tuple[str, ...]]:
+        """Every stored booking and label row, but not what else lies beside them."""
+        table = dynamodb_backends[ACCOUNT][self.stack.region].tables[self.dateline.deps.settings.tables["bookings"]]
+        names = ("profile_id", "slot", "post_id", "ws", "state")
+        rows = [tuple(item.attrs[name].value for name in names) for item in table.all_items()]
+        return {row for row in rows if row[1][0].isdigit()}
+
+    def profiles(self) -> list[Profile]:
+        """The stored profiles of the simulation, as they are."""
+        found = (self.dateline.deps.profiles.stored(profile_id) for profile_id in PROFILES)
+        return [profile for profile in found if profile is not None]
 
     def post(self, label: str) -> Post | None:
         """The stored post of a label, if it is there."""
@@ -193,7 +207,8 @@ class Simulation:
 
     def _next_sweep(self, posts: Mapping[str, Post]) -> datetime | None:
         """The first full minute at which sweep would find something; a sweep that finds nothing does nothing."""
-        deadlines = [post.due_at for post in posts.values() if post.due_at is not None]
+        wanted = [post.due_at for post in posts.values()] + [profile.due_at for profile in self.profiles()]
+        deadlines = [moment for moment in wanted if moment is not None]
         if not deadlines:
             return None
         earliest = max(min(deadlines), self._swept + timedelta(microseconds=1), self.clock.now())
@@ -208,6 +223,7 @@ class Simulation:
         if not self.setting.get("faults_stay"):
             surroundings.clear(self, {})
         self.interference = None
+        clients.resume_all(self)
         if not self.pass_time(LONGEST_REST.total_seconds(), until_rest=True):
             open_posts = [f"{p.metadata.get('label')} {p.status} {[t.status for t in p.targets.values()]} due {p.due_at}"
                           for p in self.posts().values() if p.due_at is not None]

@@ -1,6 +1,6 @@
 """`python -m tools.bench`: measures everything and prints one table. It judges nothing: the aims stand beside the figures.
 
-`--without punctuality` (or imports, operations, cost, fairness; several with commas) leaves a part out.
+`--without punctuality` (or imports, operations, cost, lists, fairness; several with commas) leaves a part out.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
 from tests.harness import Dateline
-from tools.bench import cost, fairness, imports, operations, punctuality
+from tools.bench import cost, fairness, imports, lists, operations, punctuality
 from tools.bench.meter import Meter
 
-PARTS = ("imports", "operations", "cost", "fairness", "punctuality")
+PARTS = ("imports", "operations", "cost", "lists", "fairness", "punctuality")
 MOST_DOLLARS = 50
 """The aim for a million posts with three targets."""
 
@@ -130,6 +130,20 @@ def _fairness_rows(posts: int) -> list[Row]:
     return rows
 
 
+def _list_rows(log: io.StringIO) -> list[Row]:
+    with _running() as dateline:
+        meter = Meter(dateline, log)
+        with meter.measuring():
+            measured = lists.measure(dateline, meter)
+    sizes = " · ".join(f"{size:,}" for size in lists.SIZES)
+    rows: list[Row] = [(f"**A page of {lists.LIMIT} of {sizes} posts: calls/items read/read units/posts on it**", "", "")]
+    for one in measured:
+        for name, pages in ((f"{one.name}: first page", one.first), ("… a page in the middle", one.middle)):
+            rows.append((name, " · ".join(f"{p.calls}/{p.items}/{p.units:g}/{p.posts}" for p in pages), ""))
+        rows[-2] = (*rows[-2][:2], "no growth" + " MISSED" * one.grows)
+    return rows
+
+
 def _punctuality_rows(_log: io.StringIO) -> list[Row]:
     rows: list[Row] = [("**Lateness on the local stack, seconds: half within, 99 % within, at most**", "", "")]
     for one in punctuality.measure():
@@ -138,7 +152,10 @@ def _punctuality_rows(_log: io.StringIO) -> list[Row]:
     return rows
 
 
-_ROWS = {"imports": _import_rows, "operations": _operation_rows, "cost": _cost_rows, "punctuality": _punctuality_rows}
+_ROWS = {
+    "imports": _import_rows, "operations": _operation_rows, "cost": _cost_rows, "lists": _list_rows,
+    "punctuality": _punctuality_rows,
+}
 
 if __name__ == "__main__":
     sys.exit(main())

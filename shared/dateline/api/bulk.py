@@ -223,7 +223,8 @@ def export(request: Request) -> Answer:
     wanted, cursor = wanted_of(request), request.cursor()
     found: list[Post] = []
     while len(found) < sheet.MOST_ROWS:
-        part = page(request.deps.posts, request.actor.partition, wanted, min(100, sheet.MOST_ROWS - len(found)), cursor)
+        most = min(100, sheet.MOST_ROWS - len(found))
+        part = page(request.deps.posts, request.deps.profiles, request.actor.partition, wanted, most, cursor)
         found += part.posts
         cursor = part.cursor
         if cursor is None:

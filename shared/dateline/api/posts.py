@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..domain.errors import Problem
 from ..domain.instants import sortable
-from ..domain.lifecycle import POST_TRANSITIONS
+from ..domain.lifecycle import POST_TRANSITIONS, only_held
 from ..domain.post import Post
 from ..domain.view import attempt_view, post_view
 from ..usecases import approve as decisions
@@ -131,7 +131,7 @@ def list_posts(request: Request) -> Answer:
     from ..store.listing import encode_cursor, page
 
     wanted, cursor = wanted_of(request), request.cursor()
-    found = page(request.deps.posts, request.actor.partition, wanted, request.limit(), cursor)
+    found = page(request.deps.posts, request.deps.profiles, request.actor.partition, wanted, request.limit(), cursor)
     parts = fitting(found.posts, shown)
     if len(parts) == len(found.posts):
         return page_of(parts, found.cursor)
@@ -309,10 +309,11 @@ def settled(post: Post) -> bool:
 
 
 def wait_for(request: Request, post: Post, seconds: float) -> Post:
-    """Look at the post until it is settled or the time is up."""
+    """Look at the post until it is settled or the time is up; one that is held for its profiles is not waited for."""
     clock = request.deps.clock
     start = clock.now()
-    while not settled(post) and post.status != "pending_approval" and (clock.now() - start).total_seconds() < seconds:
+    stays = "pending_approval"
+    while not (settled(post) or only_held(post) or post.status == stays) and (clock.now() - start).total_seconds() < seconds:
         clock.sleep(POLL)
         post = request.deps.posts.get(post.id) or post
     return post

@@ -33,6 +33,11 @@ def gate(post: Post, stage: str, settings: Mapping[str, Any]) -> str:
     return stage
 
 
+def waits(post: Post) -> bool:
+    """Whether approval was asked for and nobody decided, whatever has become of the post since."""
+    return post.approval is not None and post.approval["state"] == "pending"
+
+
 def approve(post: Post, key_id: str, now: datetime, expected: str | None) -> None:
     """Note the approval. `expected` is the hash that the approver saw, if he says so. Raises `Problem` if it is another by
     now."""

@@ -14,6 +14,9 @@ from .post import Post
 TWIN_SPAN = timedelta(hours=24)
 """The same content on the same profile within this span of one another is a duplicate."""
 
+TWIN_PAGE = timedelta(days=4)
+"""Contents are registered on pages of so many days. The longer one is, the fewer posts reach over to the next."""
+
 
 def _digest(value: Any) -> str:
     plain = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
@@ -26,9 +29,11 @@ def content_hash(draft: Draft) -> str:
     return _digest([segments, dict(draft.options)])[:32]
 
 
-def twin_bucket(at: datetime) -> int:
-    """The day a post's content is registered under: twins lie in the same or in neighbouring ones."""
-    return int(at.timestamp() // TWIN_SPAN.total_seconds())
+def twin_pages(at: datetime) -> tuple[int, ...]:
+    """The pages that a post at `at` is registered on: of its time, and of 24 hours later. So two posts that lie less than that
+    apart always share one, and whoever reads his own pages sees all of them."""
+    first, last = (int(moment.timestamp() // TWIN_PAGE.total_seconds()) for moment in (at, at + TWIN_SPAN))
+    return (first,) if first == last else (first, last)
 
 
 def decision_hash(post: Post) -> str:

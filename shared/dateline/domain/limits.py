@@ -23,7 +23,8 @@ SCOPES: tuple[Scope, ...] = ("workspace", "profile")
 
 class Metric(NamedTuple):
     """`monthly` counts since the first of the month (UTC) and is never given back; the other is given back when a target has
-    ended, is cancelled or goes back to draft. `later` counts only what is scheduled, not what is published at once."""
+    ended, is cancelled or goes back to draft. `later` counts only what is scheduled, not what is published at once (nor what
+    waits for approval to be)."""
 
     monthly: bool
     later: bool
@@ -39,6 +40,12 @@ METRICS: Mapping[str, Metric] = {
 
 PLAIN = ("horizonDays", "minSpacingMinutes", "excludedPlatforms")
 """What else a plan may say."""
+
+MOST: Mapping[str, int] = {"horizonDays": 36_500, "minSpacingMinutes": 10_080}
+"""A hundred years, and a week: beyond that a plan means something else, and sums of times would overflow."""
+
+MOST_LIMIT = 10**12
+"""The largest limit. Whoever means more means null."""
 
 NOW = "now"
 """The period of counters that are not monthly."""
@@ -92,14 +99,16 @@ def read_plan(value: Any) -> Plan:
         for member in value if member not in known
     ]
     limits = [limit for metric in METRICS if metric in value for limit in _limits(metric, value[metric], errors)]
-    horizon, spacing = (_number(name, value.get(name), errors) for name in ("horizonDays", "minSpacingMinutes"))
-    excluded = value.get("excludedPlatforms") or []
-    if not (isinstance(excluded, list | tuple) and all(isinstance(name, str) for name in excluded)):
+    horizon = _number("horizonDays", value.get("horizonDays"), SCOPES, errors)
+    spacing = _number("minSpacingMinutes", value.get("minSpacingMinutes"), ("profile",), errors)
+    excluded, name = value.get("excludedPlatforms"), value.get("name")
+    if not (excluded is None or (isinstance(excluded, list | tuple) and all(isinstance(one, str) for one in excluded))):
         errors.append(FieldError("/plan/excludedPlatforms", "invalid_request", "excludedPlatforms is a list of platform names."))
-        excluded = []
+    if not (name is None or isinstance(name, str)):
+        errors.append(FieldError("/plan/name", "invalid_request", "The name of a plan is a string."))
     if errors:
         raise Problem("invalid_request", errors[0].detail, errors=errors)
-    return Plan(str(value.get("name") or "custom"), tuple(limits), horizon or None, spacing or 0, frozenset(excluded))
+    return Plan(name or "custom", tuple(limits), horizon or None, spacing or 0, frozenset(excluded or ()))
 
 
 def _limits(metric: str, value: Any, errors: list[FieldError]) -> Iterable[Limit]:
@@ -107,8 +116,7 @@ def _limits(metric: str, value: Any, errors: list[FieldError]) -> Iterable[Limit
     for one in value if isinstance(value, list) else [value]:
         entry = one if isinstance(one, Mapping) else {"limit": one}
         most, scope = entry.get("limit"), entry.get("scope", "workspace")
-        whole = most is None or (isinstance(most, int) and not isinstance(most, bool) and most >= 0)
-        if not whole or scope not in SCOPES or entry.keys() - {"limit", "scope"} or scope in seen:
+        if not _whole(most, MOST_LIMIT) or scope not in SCOPES or entry.keys() - {"limit", "scope"} or scope in seen:
             detail = f'{metric} is {{"limit": a whole number or null, "scope": "workspace" or "profile"}}, each scope once.'
             errors.append(FieldError(f"/plan/{metric}", "invalid_request", detail))
             continue
@@ -116,13 +124,18 @@ def _limits(metric: str, value: Any, errors: list[FieldError]) -> Iterable[Limit
         yield Limit(metric, scope, most)
 
 
-def _number(name: str, value: Any, errors: list[FieldError]) -> int | None:
-    if isinstance(value, Mapping):
-        value = value.get("limit")
-    if value is None or (isinstance(value, int) and not isinstance(value, bool) and value >= 0):
-        return value
-    errors.append(FieldError(f"/plan/{name}", "invalid_request", f"{name} is a whole number, 0 or null for none."))
+def _number(name: str, value: Any, scopes: tuple[Scope, ...], errors: list[FieldError]) -> int | None:
+    entry = value if isinstance(value, Mapping) else {"limit": value}
+    number = entry.get("limit")
+    if _whole(number, MOST[name]) and not entry.keys() - {"limit", "scope"} and entry.get("scope", scopes[-1]) in scopes:
+        return number
+    detail = f"{name} is a whole number up to {MOST[name]:,}, 0 or null for none; its scope is {' or '.join(scopes)}."
+    errors.append(FieldError(f"/plan/{name}", "invalid_request", detail))
     return None
+
+
+def _whole(value: Any, most: int) -> bool:
+    return value is None or (isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= most)
 
 
 def period_of(metric: str, now: datetime) -> str:
@@ -144,19 +157,26 @@ def holds(post: Post, profile_id: str) -> bool:
     return post.stage not in ("draft", "cancelled") and target is not None and target.status in TARGET_OPEN
 
 
-def charge(post: Post, plan: Plan, now: datetime) -> Counter[Count]:
+def asked(post: Post) -> frozenset[tuple[str, str]]:
+    """(metric, profile id) of every target that a plan may count as the post stands."""
+    at_once = post.stage == "queued" or post.publish_at is None
+    return frozenset(
+        (name, id) for name, metric in METRICS.items() if not (metric.later and at_once) for id in post.targets if holds(post, id)
+    )
+
+
+def charge(post: Post, plan: Plan, now: datetime, before: frozenset[tuple[str, str]] = frozenset()) -> Counter[Count]:
     """Charge `post` for what its stage asks of the plan, in `post.charges`; what to add to the counters.
 
-    What it was charged before it is not charged again. A draft is charged nothing.
+    What it was charged before it is not charged again, and neither is what it asked for `before` an edit (`asked`): where that
+    is not counted the plan came later. A draft is charged nothing.
     """
     added: Counter[Count] = Counter()
+    wanted = asked(post) - before
     for limit in plan.limits:
-        metric = METRICS[limit.metric]
-        if metric.later and post.stage == "queued":
-            continue
         name = f"{limit.metric}@{limit.scope}"
         already = post.charges.get(name, [])
-        fresh = [id for id in post.targets if id not in already and holds(post, id)]
+        fresh = [id for id in post.targets if (limit.metric, id) in wanted and id not in already]
         if fresh:
             post.charges[name] = [*already, *fresh]
             period = period_of(limit.metric, now)
@@ -164,20 +184,25 @@ def charge(post: Post, plan: Plan, now: datetime) -> Counter[Count]:
     return added
 
 
-def give_back(post: Post) -> Counter[Count]:
-    """Take out of `post.charges` what is pending no more; what to take off the counters."""
-    freed: Counter[Count] = Counter()
-    for name in list(post.charges):
+def freed(post: Post) -> Counter[Count]:
+    """What the post was charged and does not hold any more: what to take off the counters."""
+    gone: Counter[Count] = Counter()
+    for name, ids in post.charges.items():
         metric, _, scope = name.partition("@")
-        if METRICS[metric].monthly:
-            continue
-        gone = [id for id in post.charges[name] if not holds(post, id)]
-        if gone:
-            post.charges[name] = [id for id in post.charges[name] if id not in gone]
-            freed.update(Count(metric, NOW, "workspace" if scope == "workspace" else id) for id in gone)
+        if not METRICS[metric].monthly:
+            gone.update(Count(metric, NOW, "workspace" if scope == "workspace" else id) for id in ids if not holds(post, id))
+    return gone
+
+
+def give_back(post: Post) -> Counter[Count]:
+    """Take what is `freed` out of `post.charges`, too."""
+    gone = freed(post)
+    for name in list(post.charges) if gone else ():
+        if not METRICS[name.partition("@")[0]].monthly:
+            post.charges[name] = [id for id in post.charges[name] if holds(post, id)]
             if not post.charges[name]:
                 del post.charges[name]
-    return freed
+    return gone
 
 
 def most_of(plan: Plan, count: Count) -> int | None:

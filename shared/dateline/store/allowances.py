@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from pynamodb.connection import Connection
 
+from ..domain.fingerprints import TWIN_PAGE
 from ..domain.ids import new_token
 from ..domain.limits import METRICS, NOW, Count
 from . import batch
@@ -21,22 +22,26 @@ from .profiles import Profile, from_row
 from .tables import IdempotencyRow, ProfileRow, WorkspaceRow, answered
 
 COLUMNS: Mapping[str, Any] = {
-    "scheduledTargetsPerMonth": WorkspaceRow.scheduled, "targetsPerMonth": WorkspaceRow.targets, "pendingTargets":
-WorkspaceRow.pending, }
+    "scheduledTargetsPerMonth": WorkspaceRow.scheduled, "targetsPerMonth": WorkspaceRow.targets,
+    "pendingTargets": WorkspaceRow.pending,
+}
 """Where each metric is counted."""
 
 TWIN_KEPT = 3 * 24 * 3600
-"""Seconds a content stays registered after the end of its day: nobody asks for it any more."""
+"""Seconds a content stays registered after the end of its page: nobody asks for it any more."""
+
+MOST_OWNERS = 20
+"""Posts that one content of a profile is known of on a page. There are five at most unless duplicates are allowed."""
 
 Twin = tuple[str, int]
-"""A content's hash and its day."""
+"""A content's hash and its page (`fingerprints.twin_pages`)."""
 
 
 class Registered(NamedTuple):
-    """Who registered a content: profile id -> post id; `token` names the row as it was read, None where there is none."""
+    """Who registered a content: profile id -> post ids; `token` names the row as it was read, None where there is none."""
 
-    token: str | None
-    owners: Mapping[str, str]
+    token: str | None = None
+    owners: Mapping[str, Sequence[str]] = {}
 
 
 class Toll(NamedTuple):
@@ -71,7 +76,7 @@ def usage_key(side: str, period: str, owner: str) -> tuple[str, str]:
 
 
 def twin_key(side: str, twin: Twin) -> tuple[str]:
-    """Where a content of a day is registered."""
+    """Where a content is registered, page by page."""
     return (f"twin#{side}#{twin[0]}#{twin[1]}",)
 
 
@@ -123,14 +128,16 @@ class Allowances:
         profiles: dict[str, Profile] = {}
         used: dict[Count, int] = {}
         versions: dict[str, int] = {}
-        registered: dict[Twin, Registered] = {twin: Registered(None, {}) for twin in keys.values()}
+        registered: dict[Twin, Registered] = {twin: Registered() for twin in keys.values()}
         for row in rows:
             if isinstance(row, ProfileRow):
                 if row.ws == side:
                     profiles[row.id] = from_row(row)
             elif isinstance(row, WorkspaceRow):
                 used |= _counts(row)
-                versions[row.sk.partition("#")[2]] = int(row.guard or 0)
+                period, _, owner = row.sk.partition("#")
+                if period == NOW:  # a month's row of the same profile has no guard
+                    versions[owner] = int(row.guard or 0)
             else:
                 registered[keys[(row.pk,)]] = Registered(row.fingerprint, row.answer or {})
         found = {profile_id: versions.get(profile_id, 0) for profile_id in guarded}
@@ -146,15 +153,23 @@ class Allowances:
         return used
 
     @staticmethod
-    def register(side: str, twin: Twin, known: Registered, owners: Mapping[str, str], now: datetime) -> Extra:
-        """Enter posts for a content, on condition that nobody did since it was read."""
-        day_ends = (twin[1] + 1) * 24 * 3600
+    def register(
+        side: str, twin: Twin, token: str | None, owners: Mapping[str, Sequence[str]], post_id: str, now: datetime
+    ) -> Extra:
+        """Write who owns a content (profile id -> post ids), on condition that nobody did since it was read as `token`.
+
+        Without a token the row must not exist, or hold nothing but this post: so a post that nobody is like moves without
+        reading it.
+        """
+        everybody = {id for ids in owners.values() for id in ids}
+        page_ends = (twin[1] + 1) * int(TWIN_PAGE.total_seconds())
         row = IdempotencyRow(
-            *twin_key(side, twin), fingerprint=new_token(), state="twin", answer={**known.owners, **owners},
-            expires_at=int(max(day_ends, now.timestamp())) + TWIN_KEPT,
+            *twin_key(side, twin), fingerprint=new_token(), state="twin", answer={who: list(ids) for who, ids in owners.items()},
+            post_id=everybody.pop() if len(everybody) == 1 else None, expires_at=max(page_ends, int(now.timestamp())) + TWIN_KEPT,
         )
-        same = IdempotencyRow.pk.does_not_exist() if known.token is None else IdempotencyRow.fingerprint == known.token
-        return Extra("put", row, (), same)
+        if token is None:
+            return Extra("put", row, (), IdempotencyRow.pk.does_not_exist() | (IdempotencyRow.post_id == post_id))
+        return Extra("put", row, (), IdempotencyRow.fingerprint == token)
 
 
 def _counts(row: WorkspaceRow) -> dict[Count, int]:

@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..domain import limits
 from ..domain.content import Draft
 from ..domain.errors import Problem
-from ..domain.fingerprints import TWIN_SPAN, content_hash, twin_bucket
+from ..domain.fingerprints import TWIN_SPAN, content_hash, twin_pages
 from ..domain.instants import rfc3339
 from ..domain.limits import Count, Plan
 from ..domain.post import Post, draft_for
-from ..store.allowances import Known, Registered, Toll, Twin
+from ..store.allowances import MOST_OWNERS, Known, Registered, Toll, Twin
+from ..store.bookings import bookings_of
 from ..store.extras import Extra
 from ..store.posts import Booking
 from .calendars import Calendars, rule_of
@@ -33,10 +34,14 @@ AT = "/scheduledFor"
 
 
 class Before(NamedTuple):
-    """What a post held before an edit: its bookings, and the contents it was registered under."""
+    """What a post held before an edit: its bookings, the contents it was registered under, its time, whether it was allowed to
+    be a duplicate, and what it asked of a plan."""
 
     bookings: Sequence[Booking] = ()
     contents: frozenset[tuple[Twin, str]] = frozenset()
+    at: datetime | None = None
+    allowed: bool = False
+    asked: frozenset[tuple[str, str]] = frozenset()
 
 
 class Admission(NamedTuple):
@@ -47,15 +52,28 @@ class Admission(NamedTuple):
     forecast: tuple[Mapping[str, Any], ...] = ()
 
 
+def held(post: Post) -> Before:
+    """What a post holds before it is changed."""
+    return Before(bookings_of(post), contents_of(post), post.publish_at, post.allow_duplicate, limits.asked(post))
+
+
 def contents_of(post: Post) -> frozenset[tuple[Twin, str]]:
-    """(content and day, profile) of every target that will show something at a known time."""
+    """(content and page, profile) of every target that will show something at a known time."""
     if post.publish_at is None or post.stage in ("draft", "cancelled"):
         return frozenset()
-    day, hashes = twin_bucket(post.publish_at), dict[str, str]()
+    hashes = dict[str, str]()
     for target in post.targets.values():
         if target.platform not in hashes:
             hashes[target.platform] = content_hash(post.draft_for(target.platform))
-    return frozenset(((hashes[t.platform], day), t.profile_id) for t in post.targets.values())
+    pages = twin_pages(post.publish_at)
+    return frozenset(((hashes[t.platform], page), t.profile_id) for t in post.targets.values() for page in pages)
+
+
+def _new_contents(post: Post, before: Before) -> frozenset[tuple[Twin, str]]:
+    """The contents that must be looked at: what is new, or all of it where the time moved or a duplicate is one no more."""
+    if post.publish_at != before.at or (before.allowed and not post.allow_duplicate):
+        return contents_of(post)
+    return contents_of(post) - before.contents
 
 
 def read_for(
@@ -72,8 +90,7 @@ def read_for(
     }
     segments = wish.segments()
     drafts: list[Draft] = [draft_for(segments, {}), *(draft_for(segments, dict(o or {})) for o in wish.platforms.values())]
-    days = neighbours(twin_bucket(at))
-    twins = {(content_hash(draft), day) for draft in drafts for day in days}
+    twins = {(content_hash(draft), page) for draft in drafts for page in twin_pages(at)}
     guards = profile_ids if spacing_of(settings, plan) else ()
     return deps.allowances.read(side, profile_ids, counters=counters, guards=guards, twins=twins)
 
@@ -81,11 +98,6 @@ def read_for(
 def spacing_of(settings: Mapping[str, Any], plan: Plan) -> int:
     """Minutes between posts of one profile: the workspace's or the plan's, whichever is longer."""
     return max(int(settings.get("min_spacing_minutes") or 0), plan.spacing_minutes)
-
-
-def neighbours(day: int) -> tuple[int, int, int]:
-    """The days in which a twin may be registered."""
-    return day - 1, day, day + 1
 
 
 def refuse_by_plan(plan: Plan, targets: Mapping[str, str], at: datetime | None, now: datetime) -> list[Problem]:
@@ -109,9 +121,11 @@ def refuse_by_plan(plan: Plan, targets: Mapping[str, str], at: datetime | None, 
 
 
 class Asked(NamedTuple):
-    """What a post asks for: counters to raise, profiles newly booked, calendars to ask, contents to register."""
+    """What a post asks for: counters to raise (and how they move in all), profiles newly booked, calendars to ask, contents to
+    look at."""
 
     added: Counter[Count]
+    net: Counter[Count]
     fresh: tuple[str, ...]
     guarded: tuple[str, ...]
     contents: frozenset[tuple[Twin, str]]
@@ -119,26 +133,34 @@ class Asked(NamedTuple):
 
 def asked_of(plan: Plan, spacing: int, post: Post, before: Before, after: Sequence[Booking], now: datetime) -> Asked:
     """What the post as it stands asks for beyond what it held `before`; `after` is what it books now. It is charged here."""
-    from ..platforms import registry
-
     booked = {(b.profile_id, b.slot) for b in before.bookings if b.state == "pending"}
     new = [b.profile_id for b in after if b.state == "pending" and (b.profile_id, b.slot) not in booked]
     fresh = tuple(profile_id for profile_id in new if profile_id in post.targets)
-    capped = tuple(id for id in fresh if registry.rules(post.targets[id].platform).daily_cap is not None)
-    return Asked(limits.charge(post, plan, now), fresh, fresh if spacing else capped, contents_of(post) - before.contents)
+    guarded = fresh if spacing else tuple(profile_id for profile_id in fresh if post.targets[profile_id].capped)
+    added = limits.charge(post, plan, now, before.asked)
+    net = Counter(added)
+    net.subtract(limits.freed(post))
+    return Asked(added, +net, fresh, guarded, _new_contents(post, before))
+
+
+class Verdict(NamedTuple):
+    """Everything that stands against a post, the profiles whose calendar was asked, and registrations that hold no more."""
+
+    problems: list[Problem]
+    ruled: list[str]
+    gone: set[tuple[Twin, str, str]]
 
 
 def against(
     deps: Deps, plan: Plan, spacing: int, post: Post, asked: Asked, known: Known, calendars: Calendars, now: datetime,
     mates: Mapping[str, Post] = {},
-) -> tuple[list[Problem], list[str]]:
-    """Everything that stands against the post, and the profiles whose calendar was asked. `mates` are posts of the same
-    request."""
+) -> Verdict:
+    """Hold the post against all of it. `mates` are posts of the same request."""
     from ..platforms import registry
 
     platforms = {t.profile_id: t.platform for t in post.targets.values()}
     problems = refuse_by_plan(plan, platforms, post.publish_at if asked.fresh else None, now)
-    if (problem := limits.exceeded(plan, asked.added, known.used, now)) is not None:
+    if (problem := limits.exceeded(plan, asked.net, known.used, now)) is not None:
         problems.append(problem)
     ruled = []
     for profile_id in asked.guarded:
@@ -151,9 +173,8 @@ def against(
         problem = calendars.check(profile, registry.rules(profile.platform).name, rule, post.publish_at, pointer)
         if problem is not None:
             problems.append(problem)
-    if not post.allow_duplicate:
-        problems += _twins(deps, post, asked.contents, known, mates)
-    return problems, ruled
+    twins, gone = ([], set()) if post.allow_duplicate else _twins(deps, post, asked.contents, known, mates)
+    return Verdict(problems + twins, ruled, gone)
 
 
 def admit(
@@ -162,20 +183,21 @@ def admit(
 ) -> Admission:
     """Decide about `post` as it stands now, against what it held `before`; `after` is what it books now.
 
-    `known` is what was read already; what is missing is read. `fast` leaves the contents of neighbouring days unread (a time
-    that moves). Raises `Problem` with everything that stands against it, `StoreUnavailable`.
+    `known` is what was read already; what is missing is read. `fast` leaves the register of contents unread (a time that
+    moves): the write is then a conflict where anybody else is registered. Raises `Problem` with everything that stands against
+    it, `StoreUnavailable`.
     """
     plan = limits.plan_of(settings)
     spacing = spacing_of(settings, plan)
     asked = asked_of(plan, spacing, post, before, after, now)
-    wanted = {(twin[0], day) for twin, _ in asked.contents for day in (neighbours(twin[1]) if not fast else ())}
+    wanted = set() if fast else {twin for twin, _ in asked.contents}
     known = complete(deps, post.partition, known, asked.added, {*asked.guarded}, wanted)
-    problems, ruled = against(deps, plan, spacing, post, asked, known, Calendars(deps, post.id), now)
-    if problems:
-        raise together(problems)
+    verdict = against(deps, plan, spacing, post, asked, known, Calendars(deps, post.id), now)
+    if verdict.problems:
+        raise together(verdict.problems)
     most = {count: limits.most_of(plan, count) for count in asked.added}
-    toll = Toll(asked.added, most, {id: known.guards[id] for id in ruled})
-    extras = tuple(registrations(deps, post, asked.contents, known, now))
+    toll = Toll(asked.added, most, {id: known.guards[id] for id in verdict.ruled})
+    extras = tuple(_registrations(deps, post, asked.contents, known, verdict.gone, now))
     return Admission(toll, extras, tuple(_forecast(plan, asked.added, known.used, now)))
 
 
@@ -193,52 +215,50 @@ def complete(
 
 def _twins(
     deps: Deps, post: Post, contents: Iterable[tuple[Twin, str]], known: Known, mates: Mapping[str, Post]
-) -> list[Problem]:
-    """The duplicates among the registered contents. A registration is a hint: the post behind it is looked at."""
-    suspects: dict[str, set[str]] = {}
-    for (digest, day), profile_id in contents:
-        for near in neighbours(day):
-            owner = known.twins.get((digest, near), Registered(None, {})).owners.get(profile_id)
-            if owner is not None and owner != post.id:
-                suspects.setdefault(owner, set()).add(profile_id)
+) -> tuple[list[Problem], set[tuple[Twin, str, str]]]:
+    """The duplicates among the registered contents, and what is registered and holds no more. A registration is a hint: the post
+    behind it is looked at."""
+    suspects = {
+        (twin, profile_id, owner) for twin, profile_id in contents
+        for owner in known.twins.get(twin, Registered()).owners.get(profile_id, ()) if owner != post.id
+    }
+    stored = sorted({id for *_, id in suspects if id not in mates})
+    found = {other.id: other for other in deps.posts.get_many(stored, consistent=True)}
+    found |= {id: mates[id] for *_, id in suspects if id in mates}
+    live = {id: contents_of(other) for id, other in found.items()}
+    gone = {
+        (twin, profile_id, id) for twin, profile_id, id in suspects
+        if id not in found or (twin, profile_id) not in live[id] or found[id].targets[profile_id].status == "failed"
+    }
     problems = []
-    digests = {profile_id: twin[0] for twin, profile_id in contents}
-    stored = [post_id for post_id in sorted(suspects) if post_id not in mates]
-    others = [mates[id] for id in suspects if id in mates] + (deps.posts.get_many(stored, consistent=True) if stored else [])
-    for other in others:
-        for profile_id in sorted(suspects[other.id]):
-            if _same(post, other, profile_id, digests[profile_id]):
-                at = rfc3339(other.publish_at) if other.publish_at else None
-                detail = (
-                    f"The post {other.id} has the same content for the profile {profile_id} at {at}, less than 24 hours "
-                    f"away. Change "
-                    f"the content or the time, or send allowDuplicate: true."
-                )
-                pointer = f"/profileIds/{list(post.targets).index(profile_id)}"
-                problems.append(Problem("duplicate_content", detail, pointer, {"postId": other.id, "profileId": profile_id}))
-    return problems
+    for profile_id, id in sorted({(profile_id, id) for _, profile_id, id in suspects - gone}):
+        other = found[id]
+        if other.publish_at is None or post.publish_at is None or abs(other.publish_at - post.publish_at) >= TWIN_SPAN:
+            continue
+        detail = (
+            f"The post {id} has the same content for the profile {profile_id} at {rfc3339(other.publish_at)}, less than 24 hours "
+            f"away. Change the content or the time, or send allowDuplicate: true."
+        )
+        pointer = f"/profileIds/{list(post.targets).index(profile_id)}"
+        problems.append(Problem("duplicate_content", detail, pointer, {"postId": id, "profileId": profile_id}))
+    return problems, gone
 
 
-def _same(post: Post, other: Post, profile_id: str, digest: str) -> bool:
-    target = other.targets.get(profile_id)
-    if target is None or target.status in ("failed", "cancelled") or other.stage in ("draft", "cancelled"):
-        return False
-    if other.partition != post.partition or other.publish_at is None or post.publish_at is None:
-        return False
-    return abs(other.publish_at - post.publish_at) < TWIN_SPAN and content_hash(other.draft_for(target.platform)) == digest
-
-
-def registrations(
-    deps: Deps, post: Post, contents: Iterable[tuple[Twin, str]], known: Known, now: datetime
+def _registrations(
+    deps: Deps, post: Post, contents: Iterable[tuple[Twin, str]], known: Known, gone: set[tuple[Twin, str, str]], now: datetime
 ) -> Iterable[Extra]:
-    """Enter a post's contents. A post that may be a duplicate takes only what is free: the first owner stays known."""
-    by_twin: dict[Twin, dict[str, str]] = {}
-    for twin, profile_id in contents:
-        registered = known.twins.get(twin, Registered(None, {}))
-        if not (post.allow_duplicate and profile_id in registered.owners):
-            by_twin.setdefault(twin, {})[profile_id] = post.id
-    for twin, owners in sorted(by_twin.items()):
-        yield deps.allowances.register(post.partition, twin, known.twins.get(twin, Registered(None, {})), owners, now)
+    """Enter the post's contents beside those of others, without what is `gone`. Where there are too many (duplicates that were
+    allowed) the oldest is forgotten."""
+    profiles: dict[Twin, list[str]] = {}
+    for twin, profile_id in sorted(contents):
+        profiles.setdefault(twin, []).append(profile_id)
+    for twin, ids in profiles.items():
+        registered = known.twins.get(twin, Registered())
+        owners = dict(registered.owners)
+        for profile_id in ids:
+            others = [id for id in owners.get(profile_id, ()) if id != post.id and (twin, profile_id, id) not in gone]
+            owners[profile_id] = [*others, post.id][-MOST_OWNERS:]
+        yield deps.allowances.register(post.partition, twin, registered.token, owners, post.id, now)
 
 
 def _forecast(

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..domain import approvals, lifecycle
+from ..domain.fingerprints import decision_hash
 from ..domain.post import Post
 from ..store.posts import Claimed
 from . import dispatch
@@ -25,10 +26,11 @@ def approve(
 ) -> Post:
     """Let the post go out at its time; at once where that has come or where it has none, unless `onLate` says otherwise.
 
-    Raises `Problem`: illegal_transition, revision_conflict (not what the approver saw), and what stands against its being
-    published now where it has no time of its own.
+    Without the hash that the approver saw (`expected`), what this request found is what is approved. Raises `Problem`:
+    illegal_transition, revision_conflict (it has changed since), and what stands against its being published now where it has
+    no time of its own.
     """
-    now = deps.clock.now()
+    now, expected = deps.clock.now(), expected or decision_hash(post)
 
     def move(current: Post) -> Moved:
         _pending(current, "scheduled")
@@ -53,7 +55,7 @@ def reject(
     if_match: int | None = None,
 ) -> Post:
     """Back to draft, with the reason; what it held under the plan is given back. Raises `Problem` as `approve`."""
-    now = deps.clock.now()
+    now, expected = deps.clock.now(), expected or decision_hash(post)
 
     def move(current: Post) -> None:
         _pending(current, "draft")

@@ -21,7 +21,7 @@ from ..domain.ids import new_token
 from ..domain.instants import parse_rfc3339
 from ..domain.limits import Count
 from ..domain.post import Post, body_of, post_from
-from ..store.allowances import Registered, Toll, toll_extras
+from ..store.allowances import MOST_OWNERS, Registered, Toll, Twin, toll_extras
 from ..store.bookings import bookings_of
 from ..store.extras import MOST_OPERATIONS, Extra
 from ..store.imports import Import
@@ -231,19 +231,20 @@ def _fitting(head: Import, payload: Payload, guarded: set[str]) -> tuple[list[Po
 
 
 def _registrations(deps: Deps, head: Import, posts: Sequence[Post], room: int) -> list[Extra]:
-    """Enter the contents of several posts, each content once."""
-    owners: dict[Any, dict[str, str]] = {}
+    """Enter the contents of several posts beside those of others, each content in one write."""
+    new: dict[Twin, dict[str, list[str]]] = {}
     for post in posts:
         for twin, profile_id in contents_of(post):
-            owners.setdefault(twin, {}).setdefault(profile_id, post.id)
-    known = deps.allowances.read(head.side, (), twins=owners).twins if owners else {}
+            new.setdefault(twin, {}).setdefault(profile_id, []).append(post.id)
+    known = deps.allowances.read(head.side, (), twins=new).twins if new else {}
     now = deps.clock.now()
     found = []
-    for twin, new in sorted(owners.items())[:room]:
-        before = known.get(twin, Registered(None, {}))
-        free = {profile_id: post_id for profile_id, post_id in new.items() if profile_id not in before.owners}
-        if free:
-            found.append(deps.allowances.register(head.side, twin, before, free, now))
+    for twin, posts_of in sorted(new.items())[:room]:
+        before = known.get(twin, Registered())
+        owners = dict(before.owners)
+        for profile_id, ids in posts_of.items():
+            owners[profile_id] = [*owners.get(profile_id, ()), *ids][-MOST_OWNERS:]
+        found.append(deps.allowances.register(head.side, twin, before.token, owners, posts[0].id, now))
     return found
 
 

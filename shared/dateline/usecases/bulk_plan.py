@@ -24,7 +24,7 @@ from ..store.allowances import Registered
 from ..store.bookings import bookings_of
 from ..store.queues import Holder, Place, take
 from . import queues
-from .admit import Before, against, asked_of, complete, contents_of, neighbours, spacing_of
+from .admit import Before, against, asked_of, complete, contents_of, spacing_of
 from .calendars import Calendars
 from .compose import Warn, Wish, together
 from .write import Actor, composed_post, known_ids, time_of
@@ -142,7 +142,7 @@ def plan(deps: Deps, actor: Actor, rows: Sequence[Row], stagger_minutes: int, im
     }
     added: Counter[Count] = sum((one.added for one in asked.values()), Counter())
     guarded = {profile_id for one in asked.values() for profile_id in one.guarded}
-    twins = {(twin[0], day) for one in asked.values() for twin, _ in one.contents for day in neighbours(twin[1])}
+    twins = {twin for one in asked.values() for twin, _ in one.contents}
     known = complete(deps, actor.partition, None, added, guarded, twins)
     used, registered = dict(known.used), dict(known.twins)
     known = known._replace(used=used, twins=registered)
@@ -151,9 +151,10 @@ def plan(deps: Deps, actor: Actor, rows: Sequence[Row], stagger_minutes: int, im
         if one.post is None:
             continue
         post, wanted = one.post, asked[one.post.id]
-        problems, ruled = against(deps, rules, spacing, post, wanted, known, calendars, now, mates)
-        if problems:
-            one.post, one.problem = None, together(problems)
+        verdict = against(deps, rules, spacing, post, wanted, known, calendars, now, mates)
+        ruled = verdict.ruled
+        if verdict.problems:
+            one.post, one.problem = None, together(verdict.problems)
             if post.id in places:
                 slots.give_back(places[post.id], post.id)
             continue
@@ -239,6 +240,6 @@ def _run_along(
         for profile_id in ruled:
             calendars.add(profile_id, post.publish_at, post.id)
     for twin, profile_id in contents_of(post):
-        before = registered.get(twin, Registered(None, {}))
-        if profile_id not in before.owners:
-            registered[twin] = before._replace(owners={**before.owners, profile_id: post.id})
+        before = registered.get(twin, Registered())
+        owners = {**before.owners, profile_id: [*before.owners.get(profile_id, ()), post.id]}
+        registered[twin] = before._replace(owners=owners)

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..domain import calendar
 from ..domain.calendar import Cap
 from ..domain.errors import Problem
-from ..domain.instants import format_duration, rfc3339
+from ..domain.instants import format_duration, rfc3339, sortable
+from ..domain.post import Post
 from ..domain.rules import Rules
 from ..store.profiles import Profile
 
@@ -23,8 +24,8 @@ MOST_CHECKED = 1000
 """Posts in a window up to which a network's cap is held at scheduling time. Larger ones are the network's own to say: reading
 more bookings with each create would cost more than it saves (docs/decisions.md)."""
 
-MOST_ROUNDS = 60
-"""Spans read at most to find the next free time."""
+MOST_ROUNDS = 20
+"""Spans read at most to find the next free time, each twice as long as the one before."""
 
 
 class Rule(NamedTuple):
@@ -44,6 +45,12 @@ def cap_of(rules: Rules, settings: Any) -> Cap | None:
     return Cap(int(most) if most is not None else daily.limit, daily.hours)
 
 
+def capped(profile: Profile, rules: Rules) -> bool:
+    """Whether a cap is to be held at scheduling time: it is small enough."""
+    cap = cap_of(rules, profile.settings)
+    return cap is not None and cap.most <= MOST_CHECKED
+
+
 def rule_of(profile: Profile, rules: Rules, spacing_minutes: int) -> Rule | None:
     """The rule of a profile; None where nothing is to be held."""
     cap = cap_of(rules, profile.settings)
@@ -59,21 +66,26 @@ class Calendars:
         self._deps, self._own = deps, own
         self._spans: dict[str, tuple[datetime, datetime]] = {}
         self._booked: dict[str, list[tuple[datetime, str]]] = {}
-        self._dead: set[tuple[str, str]] = set()
-        self._alive: set[tuple[str, str]] = set()
+        self._dead: set[tuple[str, datetime, str]] = set()
+        self._alive: set[tuple[str, datetime, str]] = set()
 
     def times(self, profile_id: str, since: datetime, until: datetime) -> list[datetime]:
-        """When the profile is booked from `since` to `until`, in order."""
+        """When the profile is booked from `since` to `until`, in order. Some of the posts may not be there any more."""
         self._load(profile_id, since, until)
         return sorted(
             at for at, post_id in self._booked[profile_id]
-            if since <= at <= until and post_id != self._own and (profile_id, post_id) not in self._dead
+            if since <= at <= until and post_id != self._own and (profile_id, at, post_id) not in self._dead
         )
+
+    def surely(self, profile_id: str, since: datetime, until: datetime) -> list[datetime]:
+        """`times`, each post looked at."""
+        self._bury(profile_id, since, until)
+        return self.times(profile_id, since, until)
 
     def add(self, profile_id: str, at: datetime, post_id: str) -> None:
         """What the request itself is about to book."""
         self._booked.setdefault(profile_id, []).append((at, post_id))
-        self._alive.add((profile_id, post_id))
+        self._alive.add((profile_id, at, post_id))
 
     def check(self, profile: Profile, name: str, rule: Rule, at: datetime, pointer: str) -> Problem | None:
         """The refusal of a booking at `at`, None if there is room. `name` is the network's, for people."""
@@ -108,12 +120,11 @@ class Calendars:
         """The earliest time from `at` on that the rule allows."""
         reach = max(rule.spacing, rule.cap.span if rule.cap else timedelta())
         since, until = at - reach, at + 2 * reach
-        for _ in range(MOST_ROUNDS):
-            self._bury(profile_id, since, until)
-            free = calendar.next_free(at, self.times(profile_id, since, until), rule.spacing, rule.cap)
+        for turn in range(MOST_ROUNDS):
+            free = calendar.next_free(at, self.surely(profile_id, since, until), rule.spacing, rule.cap)
             if free + reach <= until:
                 return free
-            until = free + 3 * reach
+            until = free + reach * 2 ** (turn + 2)
         return free
 
     def _broken(self, profile_id: str, rule: Rule, at: datetime, reach: timedelta) -> str | None:
@@ -140,20 +151,30 @@ class Calendars:
     def _bury(self, profile_id: str, since: datetime, until: datetime) -> bool:
         """Look at the posts behind the bookings of a span, and forget those that will not be there. True if there were any."""
         self._load(profile_id, since, until)
-        ids = [
-            post_id for at, post_id in self._booked[profile_id]
-            if since <= at <= until and not {(profile_id, post_id)} & (self._dead | self._alive) and post_id != self._own
+        known = self._dead | self._alive
+        slots = [
+            (at, post_id) for at, post_id in self._booked[profile_id]
+            if since <= at <= until and (profile_id, at, post_id) not in known and post_id != self._own
         ]
+        ids = list(dict.fromkeys(post_id for _, post_id in slots))
         found = {
             post.id: post for start in range(0, len(ids), 100)
             for post in self._deps.posts.get_many(ids[start : start + 100], consistent=True)
         }
         dead = set()
-        for post_id in ids:
-            target = found[post_id].targets.get(profile_id) if post_id in found else None
-            if target is None or target.status in ("failed", "cancelled") or found[post_id].stage in ("draft", "cancelled"):
-                dead.add((profile_id, post_id))
+        for at, post_id in slots:
+            post = found.get(post_id)
+            if post is not None and _stands(post, profile_id, at):
+                self._alive.add((profile_id, at, post_id))
             else:
-                self._alive.add((profile_id, post_id))
+                dead.add((profile_id, at, post_id))
         self._dead |= dead
         return bool(dead)
+
+
+def _stands(post: Post, profile_id: str, at: datetime) -> bool:
+    """Whether a post will be, or was, on the profile at `at`. One that has moved may have left a booking behind."""
+    target = post.targets.get(profile_id)
+    if target is None or target.status in ("failed", "cancelled") or post.stage in ("draft", "cancelled"):
+        return False
+    return sortable(post.sort_at) == sortable(at)

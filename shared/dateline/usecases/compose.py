@@ -17,6 +17,7 @@ from ..domain.errors import FieldError, Problem
 from ..domain.post import Post, Target
 from ..domain.rules import Violation, check
 from ..store.profiles import Profile
+from .calendars import capped
 
 MOST_CONTENT_BYTES = 64 * 1024
 """Stored content, so that an outcome can always be saved beside it (an item holds 400 KB)."""
@@ -92,7 +93,7 @@ def compose(
     if kept is None:
         targets, problems = _targets(wish, profiles)
     else:
-        targets, problems = {id: Target(id, target.platform) for id, target in kept.items()}, []
+        targets, problems = {id: Target(id, t.platform, capped=t.capped) for id, t in kept.items()}, []
     missing = bool(problems)
     warnings: list[Warn] = []
     publish_at, intent = None, None
@@ -126,11 +127,16 @@ def compose(
 
 
 def _targets(wish: Wish, profiles: Mapping[str, Profile]) -> tuple[dict[str, Target], list[Problem]]:
+    from ..platforms import registry
+
     problems = [
         Problem("not_found", f"The workspace has no profile {profile_id!r}.", pointer=f"/profileIds/{index}")
         for index, profile_id in enumerate(wish.profile_ids) if profile_id not in profiles
     ]
-    found = {p: Target(p, profiles[p].platform) for p in wish.profile_ids if p in profiles}
+    found = {
+        p: Target(p, profiles[p].platform, capped=capped(profiles[p], registry.rules(profiles[p].platform)))
+        for p in wish.profile_ids if p in profiles
+    }
     return found, problems
 
 

@@ -26,25 +26,25 @@ def of_workspace(deps: Deps, settings: Mapping[str, Any], side: str) -> dict[str
 
 
 def of_profile(deps: Deps, settings: Mapping[str, Any], profile: Profile, rules: Rules, at: datetime) -> dict[str, Any]:
-    """GET /v1/profiles/{id}/limits."""
-    plan, calendars = limits.plan_of(settings), Calendars(deps)
+    """GET /v1/profiles/{id}/limits. The calendar is that of `at`; a month counts what is scheduled in it, so the plan is that of
+    now."""
+    plan, calendars, now = limits.plan_of(settings), Calendars(deps), deps.clock.now()
     spacing, cap = timedelta(minutes=spacing_of(settings, plan)), cap_of(rules, profile.settings)
+    # Both rules together, as a create is held against them: the time that is named is one that will be taken.
+    free = rfc3339(calendars.next_free(profile.id, Rule(spacing, cap), at)) if spacing or cap else rfc3339(at)
     caps = []
     if cap is not None:
-        times = calendars.times(profile.id, at - cap.span, at + cap.span)
-        used = calendar.used_around(at, times, cap)
-        free = calendars.next_free(profile.id, Rule(timedelta(), cap), at)
+        used = calendar.used_around(at, calendars.surely(profile.id, at - cap.span, at + cap.span), cap)
         caps.append({
             "limit": cap.most, "window": format_duration(cap.span), "used": used, "remaining": max(0, cap.most - used),
-            "nextOkAt": rfc3339(free),
+            "nextOkAt": free,
         })
-    free = calendars.next_free(profile.id, Rule(spacing, None), at) if spacing else at
     own = [limit for limit in plan.limits if limit.scope == "profile"]
     used_of = deps.allowances.read(
-        profile.partition, (), counters={(limits.period_of(limit.metric, at), profile.id) for limit in own}
+        profile.partition, (), counters={(limits.period_of(limit.metric, now), profile.id) for limit in own}
     ).used if own else {}
     return {
         "profileId": profile.id, "platform": profile.platform, "at": rfc3339(at), "caps": caps,
-        "spacing": {"minutes": int(spacing.total_seconds() // 60), "nextFreeAt": rfc3339(free)} if spacing else None,
-        "plan": limits.profile_view(plan, used_of, profile.id, at),
+        "spacing": {"minutes": int(spacing.total_seconds() // 60), "nextFreeAt": free} if spacing else None,
+        "plan": limits.profile_view(plan, used_of, profile.id, now),
     }

@@ -22,7 +22,7 @@ from ..store.bookings import bookings_of, changed
 from ..store.posts import Claimed
 from ..store.tables import Conflict
 from . import dispatch, queues
-from .admit import Admission, Before, admit, contents_of, read_for
+from .admit import Admission, Before, admit, held, read_for
 from .compose import Warn, Wish, compose, lay_on, wish_of
 
 if TYPE_CHECKING:
@@ -182,7 +182,8 @@ def rewrite(
     """
     for tries in range(MOST_TRIES):
         _expect(post, if_match)
-        before, queued, now = Before(bookings_of(post), contents_of(post)), post.queue, deps.clock.now()
+        before = held(post) if settings is not None else Before(bookings_of(post))
+        queued, now = post.queue, deps.clock.now()
         moved = move(post) or Moved()
         admission = Admission()
         if settings is not None:
@@ -360,6 +361,8 @@ def retry(
     now = deps.clock.now()
 
     def move(current: Post) -> None:
+        if approvals.waits(current):  # it failed because nobody decided about it in time
+            raise lifecycle.illegal(current, "publishing", "Nobody approved the post: create it again, to be approved then.")
         failed = _chosen(current, profile_ids, "failed")
         if not failed:
             raise lifecycle.illegal(current, "publishing", f"The post is {current.status}: no target of the choice has failed.")
@@ -373,11 +376,12 @@ def retry(
 
 
 def stop(deps: Deps, post: Post, *, once: Claimed | None = None, if_match: int | None = None) -> Post:
-    """Give up the targets that still wait to be retried; what is in a network's hands is left alone. None at all is 409."""
+    """Give up the targets that still wait to be retried or for their profile; what is in a network's hands is left alone. None at
+    all is 409."""
     now = deps.clock.now()
 
     def move(current: Post) -> None:
-        waiting = _chosen(current, None, "retrying")
+        waiting = [*_chosen(current, None, "retrying"), *_chosen(current, None, "held")]
         if not waiting:
             raise lifecycle.illegal(current, "failed", f"The post is {current.status}: no target waits to be retried.")
         for target in waiting:
