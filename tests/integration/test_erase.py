@@ -90,7 +90,7 @@ def tenant_with_everything(dateline: Dateline, capsys: pytest.CaptureFixture[str
     made = run(capsys, "create-workspace", "--name", "Acme", "--timezone", "Europe/Berlin")
     id, (live, test) = made["workspaceId"], (key["secret"] for key in made["keys"])
     run(capsys, "set-plan", id, "--plan", '{"name": "Some", "pendingTargets": {"limit": 500}, "targetsPerMonth": {"limit": 500}}')
-    for platform in ("mastodon", "telegram"):
+    for platform in ("mastodon", "telegram", "x"):
         profile_of(dateline.deps, dateline.world, NETWORKS_URL, id, platform, f"prof_acme_{platform}")
     call(dateline, "POST", "/v1/keys", {"name": "Another", "scopes": ["posts:read"]}, live, **{"idempotency-key": "key-1"})
     sandbox = call(dateline, "POST", "/v1/profiles", {"platform": "sandbox", "name": "Box", "credentials": {}}, test)["id"]
@@ -110,6 +110,7 @@ def tenant_with_everything(dateline: Dateline, capsys: pytest.CaptureFixture[str
         post(live, text="Acme tomorrow", scheduledFor=soon, labels=["a", "ü" * 64]), post(live, text="Queued", queueId=queue),
         post(test, text="A test", profileIds=[sandbox], scheduledFor=soon),
     ]
+    call(dateline, "DELETE", "/v1/profiles/prof_acme_x", None, live)
     cancelled = post(live, text="Cancelled", scheduledFor=later)
     call(dateline, "DELETE", f"/v1/posts/{cancelled}", None, live)
     dateline.stack.settle()
@@ -121,7 +122,7 @@ def tenant_with_everything(dateline: Dateline, capsys: pytest.CaptureFixture[str
     dateline.stack.settle()
     near = f"{START + timedelta(seconds=30):%Y-%m-%dT%H:%M:%SZ}"
     ids.append(post(live, text="Acme in a moment", scheduledFor=near))  # its messages are in the queue, and nothing is announced
-    return Tenant(id, live, test, (id, *ids, *both, sandbox, queue))
+    return Tenant(id, live, test, (id, *ids, *both, "prof_acme_x", sandbox, queue))
 
 
 def test_nothing_of_an_erased_workspace_is_left_and_nothing_of_another_is_touched(
