@@ -98,6 +98,12 @@ class Workspaces:
             return settings
         raise Conflict
 
+    @answered
+    def every(self) -> dict[str, dict[str, Any]]:
+        """The settings of all workspaces by their ids. Reads the whole table: for an operator."""
+        rows = WorkspaceRow.scan(WorkspaceRow.sk == "settings")
+        return {row.pk.removeprefix("ws#"): row.body for row in rows}
+
     def note(self, name: str) -> dict[str, Any] | None:
         """What the deployment has noted for itself under a name, None if nothing. It belongs to no workspace."""
         return self._get("system", name)
