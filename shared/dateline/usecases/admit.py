@@ -158,6 +158,8 @@ def admit(
         problem = calendars.check(profile, registry.rules(profile.platform).name, rule, post.publish_at, pointer)
         if problem is not None:
             problems.append(problem)
+    if fast and problems:  # refused in any case: then say everything
+        known = _complete(deps, post.partition, known, added, set(), {twin for twin, _ in contents})
     twins, gone = ([], set()) if post.allow_duplicate else _twins(deps, post, contents, known)
     problems += twins
     if problems:
