@@ -43,12 +43,14 @@ def clean(dateline: Dateline) -> Iterator[None]:
     check_usage(dateline)
 
 
-def between(dateline: Dateline, act: Callable[[], object], times: int = 1) -> Callable[[str, str, Phase], None]:
+def between(
+    dateline: Dateline, act: Callable[[], object], write: str = "TransactWriteItems", times: int = 1
+) -> Callable[[str, str, Phase], None]:
     """A hook that does `act` just before the running request writes, and before its next tries up to `times`."""
     left = [times]
 
     def hook(service: str, operation: str, phase: Phase) -> None:
-        if (service, operation) == WRITE and phase == "before" and left[0]:
+        if (service, operation, phase) == ("dynamodb", write, "before") and left[0]:
             left[0] -= 1
             dateline.stack.on_external_call = None
             try:
