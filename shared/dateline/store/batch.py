@@ -13,7 +13,7 @@ from .tables import StoreUnavailable
 
 MOST_KEYS = 100
 MOST_FRUITLESS = 20
-"""Calls in a row that give nothing. DynamoDB may leave keys unprocessed when it is busy or an answer would have more than 16 MB."""
+"""Calls in a row that give nothing. DynamoDB leaves keys unprocessed when it is busy or an answer would have more than 16 MB."""
 
 Key = tuple[str, ...]
 
