@@ -158,7 +158,7 @@ class Deps:
         """Bulk imports."""
         from .store.imports import Imports
 
-        return Imports(self.connection)
+        return Imports(self.connection, self.clock.sleep)
 
     @cached_property
     def profiles(self) -> Profiles:

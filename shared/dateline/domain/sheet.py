@@ -43,7 +43,13 @@ class SheetRow(NamedTuple):
 
 
 def read_csv(data: bytes) -> list[SheetRow]:
-    """The rows of a CSV file: UTF-8, a header row, commas, semicolons or tabs between the cells. Blank rows are skipped.
+    """The rows of a CSV file. Raises `Problem` as `read_file` does."""
+    return read_file(data)[0]
+
+
+def read_file(data: bytes) -> tuple[list[SheetRow], list[Place]]:
+    """The rows of a CSV file and its columns: UTF-8, a header row, commas, semicolons or tabs between the cells. Blank rows are
+    skipped.
 
     Raises Problem invalid_request for what is wrong with the whole file, with `line` where it is on one.
     """
@@ -64,7 +70,7 @@ def read_csv(data: bytes) -> list[SheetRow]:
         body, errors = ({}, misplaced) if misplaced else read_cells(cells, places)
         rows.append(SheetRow(number, line, body, errors))
     _check_count(number, "The file has a header and no rows below it")
-    return rows
+    return rows, places
 
 
 def read_json(value: Any) -> list[SheetRow]:

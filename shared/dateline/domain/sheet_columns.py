@@ -75,16 +75,25 @@ def column_named(written: str) -> Column | None:
     return Column(f"platforms.{platform}.{option}", ("platforms", platform, option), OVERRIDES.get(option, "option"))
 
 
-def column_of(pointer: str) -> str | None:
+def column_of(pointer: str, places: Sequence[Place] = ()) -> str | None:
     """The column for a JSON pointer into a create body: `/media/0/altText` is `alt_texts`; None where there is none.
 
-    For what is found wrong with a row later on: whoever fills a sheet thinks in columns. Dotted columns count as `platforms`.
+    For what is found wrong with a row later on: whoever fills a sheet thinks in columns. With the `places` of a file it is the
+    name as that file has it, dotted columns included; a column that the file lacks has its own name.
     """
-    head, _, rest = pointer[1:].partition("/")
-    part = rest.rpartition("/")[2]
-    found = [column for column in COLUMNS if column.path[0] == head]
-    exact = [column for column in found if column.path[1:] == (part,)]
-    return next((column.name for column in exact or found), None)
+    parts = pointer.split("/")[1:]
+    named = [*((place.column.path, place.written) for place in places), *((column.path, column.name) for column in COLUMNS)]
+
+    def near(path: Path) -> int:
+        """How well a column fits: 0 not at all, 1 the member alone, more its part."""
+        if not parts or path[0] != parts[0] or (len(path) > 2 and list(path) != parts[: len(path)]):
+            return 0
+        exact = len(path) > 2 or path[1:] == (parts[-1],)
+        return 3 if exact else 2 if path[1:] == ("url",) else 1
+
+    # Of equals the first: a column of the file before the table's own.
+    fit, name = max(((near(path), name) for path, name in named), key=lambda one: one[0])
+    return name if fit else None
 
 
 def read_cells(cells: Sequence[str], places: Iterable[Place]) -> tuple[dict[str, Any], tuple[FieldError, ...]]:

@@ -7,7 +7,7 @@ The counters of a side of a workspace lie together: `usage#<side>` / `<period>#<
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -170,6 +170,12 @@ class Allowances:
         if token is None:
             return Extra("put", row, (), IdempotencyRow.pk.does_not_exist() | (IdempotencyRow.post_id == post_id))
         return Extra("put", row, (), IdempotencyRow.fingerprint == token)
+
+    @classmethod
+    def forget(cls, side: str, twin: Twin, known: Registered, ids: Collection[str], now: datetime) -> Extra:
+        """Take posts out of a content's owners, on condition that nobody wrote since it was read."""
+        owners = {who: [id for id in owned if id not in ids] for who, owned in known.owners.items()}
+        return cls.register(side, twin, known.token, {who: left for who, left in owners.items() if left}, "", now)
 
 
 def _counts(row: WorkspaceRow) -> dict[Count, int]:

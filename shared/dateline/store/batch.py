@@ -12,8 +12,8 @@ from pynamodb.models import Model
 from .tables import StoreUnavailable
 
 MOST_KEYS = 100
-MOST_ROUNDS = 20
-"""DynamoDB may leave keys unprocessed when it is busy or an answer would have more than 16 MB."""
+MOST_FRUITLESS = 20
+"""Calls in a row that give nothing. DynamoDB leaves keys unprocessed when it is busy or an answer would have more than 16 MB."""
 
 Key = tuple[str, ...]
 
@@ -28,9 +28,8 @@ def read(connection: Connection, wanted: Mapping[type[Model], Iterable[Key]]) ->
         attributes = [name for name in (meta.hash_keyname, meta.range_keyname) if name is not None]
         pending += [(table, {n: {"S": v} for n, v in zip(attributes, key, strict=True)}) for key in dict.fromkeys(keys)]
     rows: list[Any] = []
-    for _ in range(MOST_ROUNDS):
-        if not pending:
-            return rows
+    fruitless = 0
+    while pending and fruitless < MOST_FRUITLESS:
         asked: dict[str, Any] = {}
         for table, key in pending[:MOST_KEYS]:
             asked.setdefault(table, {"ConsistentRead": True, "Keys": []})["Keys"].append(key)
@@ -40,5 +39,8 @@ def read(connection: Connection, wanted: Mapping[type[Model], Iterable[Key]]) ->
             raise StoreUnavailable(type(error).__name__) from error
         rows += [names[table].from_raw_data(item) for table, items in answer["Responses"].items() for item in items]
         left = [(table, key) for table, part in (answer.get("UnprocessedKeys") or {}).items() for key in part["Keys"]]
+        fruitless = fruitless + 1 if len(left) == len(pending[:MOST_KEYS]) else 0
         pending = left + pending[MOST_KEYS:]
-    raise StoreUnavailable("UnprocessedKeys")
+    if pending:
+        raise StoreUnavailable("UnprocessedKeys")
+    return rows

@@ -14,7 +14,7 @@ from pynamodb.exceptions import PynamoDBException
 from pynamodb.models import Model
 from pynamodb.transactions import TransactWrite
 
-from .tables import Conflict, answered, code_of, failed_condition
+from .tables import Busy, Conflict, answered, code_of, failed_condition
 
 MOST_OPERATIONS = 100
 """Of one transaction: https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html"""
@@ -41,21 +41,23 @@ def add(transaction: TransactWrite, extra: Extra) -> None:
 
 @answered
 def write_together(connection: Connection, extras: Sequence[Extra]) -> None:
-    """These writes and no post's, in one transaction. Raises `Conflict`, `StoreUnavailable`."""
+    """These writes and no post's, in one transaction. Raises `Conflict` (`Busy` if no condition failed), `StoreUnavailable`."""
     try:
         with TransactWrite(connection=connection) as transaction:
             for extra in extras:
                 add(transaction, extra)
     except PynamoDBException as error:
         codes = {reason.code for reason in getattr(error, "cancellation_reasons", ()) if reason}
-        if codes & {"ConditionalCheckFailed", "TransactionConflict"}:
+        if "ConditionalCheckFailed" in codes:
             raise Conflict from error
+        if "TransactionConflict" in codes:
+            raise Busy from error
         raise
 
 
 @answered
 def run(extra: Extra) -> None:
-    """One of them by itself. Raises `Conflict`, `StoreUnavailable`.
+    """One of them by itself. Raises `Conflict` (`Busy`), `StoreUnavailable`.
 
     A refusal may be the echo of its own success, when the first answer was lost: whoever cannot bear that reads again.
     """
@@ -68,6 +70,8 @@ def run(extra: Extra) -> None:
         else:
             row.delete(condition=extra.condition)
     except PynamoDBException as error:
-        if failed_condition(error) or code_of(error) == "TransactionConflictException":
+        if failed_condition(error):
             raise Conflict from error
+        if code_of(error) == "TransactionConflictException":
+            raise Busy from error
         raise

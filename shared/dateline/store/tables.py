@@ -191,7 +191,7 @@ class ProfileRow(Model):
 class WorkspaceRow(Model):
     """Rows with a body: `ws#<id>`/`settings`, `ws#<id>`/`key#<key id>` (for listing), `key#<hash>`/`key` (for logging in),
     `ws#<side>`/`queue#<queue id>` (with a `version`).
-    Imports: `bulk#<id>`/`head` and `rows#<n>` (with `data`), and `bulk#open`/<id> while they are not finished.
+    Imports: `bulk#<id>`/`head` and `rows#<token>#<n>` (with `data`), and `bulk#open`/<id> while they are not finished.
     Rows of numbers: `usage#<side>`/`<period>#<owner>`, the counters of a plan; `guard` is the version of a profile's calendar.
     Notes of the deployment for itself: `system`/<name>. `write` names the last write of settings."""
 
@@ -256,6 +256,10 @@ class StoreUnavailable(Exception):
 
 class Conflict(Exception):
     """Somebody else wrote first: read again, decide again."""
+
+
+class Busy(Conflict):
+    """Somebody else is writing one of these rows at this moment. No condition has failed: the same write may be tried again."""
 
 
 def connect(session: botocore.session.Session, region: str, names: Mapping[str, str]) -> Connection:

@@ -17,6 +17,7 @@ from ..domain import limits
 from ..domain.content import Draft
 from ..domain.errors import Problem
 from ..domain.fingerprints import TWIN_SPAN, content_hash, twin_pages
+from ..domain.ids import time_of
 from ..domain.instants import rfc3339
 from ..domain.limits import Count, Plan
 from ..domain.post import Post, draft_for
@@ -24,6 +25,7 @@ from ..store.allowances import MOST_OWNERS, Known, Registered, Toll, Twin
 from ..store.bookings import bookings_of
 from ..store.extras import Extra
 from ..store.posts import Booking
+from ..store.tables import Conflict
 from .calendars import Calendars, rule_of
 from .compose import Wish, together
 
@@ -31,6 +33,10 @@ if TYPE_CHECKING:
     from ..wiring import Deps
 
 AT = "/scheduledFor"
+
+WRITTEN_WITHIN = timedelta(minutes=15)
+"""By then the post of a registration is written. An import takes seconds, and a few minutes where sweep has to carry it on;
+after that a registration without a post is one that was left."""
 
 
 class Before(NamedTuple):
@@ -185,7 +191,7 @@ def admit(
 
     `known` is what was read already; what is missing is read. `fast` leaves the register of contents unread (a time that
     moves): the write is then a conflict where anybody else is registered. Raises `Problem` with everything that stands against
-    it, `StoreUnavailable`.
+    it, `Conflict` where a post that is like it is being written at this moment, `StoreUnavailable`.
     """
     plan = limits.plan_of(settings)
     spacing = spacing_of(settings, plan)
@@ -221,7 +227,8 @@ def _twins(
     deps: Deps, post: Post, contents: Iterable[tuple[Twin, str]], known: Known, mates: Mapping[str, Post]
 ) -> tuple[list[Problem], set[tuple[Twin, str, str]]]:
     """The duplicates among the registered contents, and what is registered and holds no more. A registration is a hint: the post
-    behind it is looked at."""
+    behind it is looked at. An import registers all its posts before it writes them: raises `Conflict` where one of these is like
+    the post, since nobody can tell yet when it goes out."""
     suspects = {
         (twin, profile_id, owner) for twin, profile_id in contents
         for owner in known.twins.get(twin, Registered()).owners.get(profile_id, ()) if owner != post.id
@@ -229,6 +236,8 @@ def _twins(
     stored = sorted({id for *_, id in suspects if id not in mates})
     found = {other.id: other for other in deps.posts.get_many(stored, consistent=True)}
     found |= {id: mates[id] for *_, id in suspects if id in mates}
+    if any(id not in found and _under_way(deps, id) for *_, id in suspects):
+        raise Conflict
     live = {id: contents_of(other) for id, other in found.items()}
     gone = {
         (twin, profile_id, id) for twin, profile_id, id in suspects
@@ -246,6 +255,11 @@ def _twins(
         pointer = f"/profileIds/{list(post.targets).index(profile_id)}"
         problems.append(Problem("duplicate_content", detail, pointer, {"postId": id, "profileId": profile_id}))
     return problems, gone
+
+
+def _under_way(deps: Deps, post_id: str) -> bool:
+    made = time_of(post_id)
+    return made is not None and deps.clock.now() - made < WRITTEN_WITHIN
 
 
 def _registrations(

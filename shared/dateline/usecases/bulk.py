@@ -1,12 +1,14 @@
 """Carrying out a bulk request: reserve for all rows, write them, wake for them; undo it. Every step is one transaction.
 
-    reserving ── counters, slots and guarded times of all rows; a refusal gives everything back, and the rows are weighed again
+    reserving ── counters, slots, guarded times and contents of all rows; a refusal gives everything back, and the rows are
+                 weighed again
     writing   ── posts, many in one transaction: from here on rows only go forward
     waking    ── schedule entries and messages, side by side
     done      ── undoing ── undone, when it is asked for
 
 Whoever carries it out may die at any point: the head of the import says where it stood, and sweep goes on from there (or,
-while it was still reserving, gives everything back: nobody was answered).
+while it was still reserving, gives everything back: nobody was answered). Every step moves the head on, so that of two who
+carry on the same import one finds out with his next step, and has done nothing twice.
 """
 
 from __future__ import annotations
@@ -21,13 +23,13 @@ from ..domain.ids import new_token
 from ..domain.instants import parse_rfc3339
 from ..domain.limits import Count
 from ..domain.post import Post, body_of, post_from
-from ..store.allowances import MOST_OWNERS, Registered, Toll, Twin, toll_extras
+from ..store.allowances import Toll, toll_extras
 from ..store.bookings import bookings_of
-from ..store.extras import MOST_OPERATIONS, Extra
+from ..store.extras import MOST_OPERATIONS, Extra, write_together
 from ..store.imports import Import
 from ..store.posts import to_row
 from ..store.queues import Holder, release
-from ..store.tables import BookingRow, Conflict, PostRow
+from ..store.tables import BookingRow, Conflict, PostRow, StoreUnavailable
 from .admit import contents_of
 from .side_by_side import each
 
@@ -40,14 +42,16 @@ log = logging.getLogger("dateline")
 LEASE = timedelta(seconds=40)
 """Who works on an import and says nothing for so long is gone: longer than an API request, shorter than sweep's minute."""
 
-ROOM = MOST_OPERATIONS - 2
+ROOM = MOST_OPERATIONS - 3
+"""Writes of a step beside its head, the import's place on the list, and a guard."""
+
 MOST_CHUNK_BYTES = 3_000_000
 """Of posts in one transaction, which takes 4 MB."""
 
 WOKEN_TOGETHER = 100
 """Posts woken for between two notes of it."""
 
-TRIES = 4
+TRIES = 8
 """Times that the rows are weighed again because somebody else took what they were to have."""
 
 
@@ -88,27 +92,34 @@ def _unpacked(head: Import, row: Sequence[Any]) -> Post:
 
 def begin(deps: Deps, head: Import, plan: Plan, told: list[dict[str, Any]]) -> Payload:
     """Store the import and reserve for all of its rows. Raises `Conflict` when somebody else took something meanwhile (nothing
-    is reserved then), or when the import is there already."""
+    is reserved then), or when the import is there already; `StoreUnavailable`."""
     payload = payload_of(plan, told)
-    head.total, head.wanted, head.step, head.state = len(told), len(payload.posts), 0, "reserving"
-    head.until = (deps.clock.now() + LEASE).timestamp()
-    deps.imports.begin(head, list(payload))
+    steps = list(_reservations(head, plan, payload))
+    head.total, head.wanted, head.until = len(told), len(payload.posts), _lease(deps)
+    head.step, head.state = min(1, len(steps)), "reserving" if len(steps) > 1 else "writing"
+    deps.imports.begin(head, list(payload), steps[0] if steps else ())
     try:
-        for extras in _reservations(head, plan, payload):
-            head.step += 1
+        for number, extras in enumerate(steps[1:], 2):
+            head.step, head.state = number, "reserving" if number < len(steps) else "writing"
             deps.imports.move_on(head, extras)
-        head.state = "writing"
-        deps.imports.move_on(head)
-    except Conflict:
-        _drop(deps, head.id)
+    except (Conflict, StoreUnavailable):
+        # In memory the head is a step ahead of what is stored.
+        stored = deps.imports.get(head.id)
+        if stored is not None and stored.state == "reserving":
+            _drop(deps, stored)
         raise
     return payload
 
 
+def _lease(deps: Deps) -> float:
+    return (deps.clock.now() + LEASE).timestamp()
+
+
 def _reservations(head: Import, plan: Plan, payload: Payload) -> Iterator[list[Extra]]:
-    """The writes that reserve, transaction by transaction; `_returns` has the same ones backwards."""
+    """The writes that reserve, transaction by transaction; `_returns` has what undoes them, in the same order. The contents come
+    last: they are taken back by themselves."""
     posts = {post.id: post for post in plan.posts}
-    tolls = toll_extras(head.side, Toll(plan.added, plan.most))
+    tolls = toll_extras(head.side, Toll(dict(sorted(plan.added.items())), plan.most))
     takes = [extra for extra, _ in plan.slots]
     yield from _chunks([*tolls, *takes])
     for profile_id in payload.guarded:
@@ -116,10 +127,11 @@ def _reservations(head: Import, plan: Plan, payload: Payload) -> Iterator[list[E
         for number, part in enumerate(_chunks([Extra("put", row) for row in rows])):
             (guard,) = toll_extras(head.side, Toll({}, {}, {profile_id: plan.guards[profile_id] + number}))
             yield [*part, guard]
+    yield from _chunks(plan.contents)
 
 
 def _returns(head: Import, payload: Payload) -> list[list[Extra]]:
-    """What undoes each of the reservations, in the same order."""
+    """What undoes each of the reservations but those of contents, in the same order."""
     from collections import Counter
 
     added = Counter({Count(metric, period, owner): number for metric, period, owner, number in payload.added})
@@ -149,26 +161,47 @@ def _chunks(extras: Sequence[Extra]) -> Iterator[list[Extra]]:
         yield list(extras[start : start + ROOM])
 
 
-def _drop(deps: Deps, import_id: str) -> None:
-    """Give back whatever was reserved, last first, and close the import: nothing of it was written."""
-    head = deps.imports.get(import_id)
-    if head is None or head.state not in ("reserving", "dropped"):
-        return
-    backs = _returns(head, Payload(*deps.imports.rows(head)))
+def _drop(deps: Deps, head: Import) -> None:
+    """Give back whatever was reserved, last first, and close the import: nothing of it was written. `head` is as it is stored."""
+    payload = Payload(*deps.imports.rows(head))
+    backs = _returns(head, payload)
+    if head.step > len(backs):
+        _forget_contents(deps, head, payload)
+        head.step = len(backs)
     while head.step > 0:
         head.step -= 1
         deps.imports.move_on(head, backs[head.step])
     head.state = "dropped"
-    deps.imports.move_on(head)
-    deps.imports.close(head)
+    deps.imports.finish(head)
+
+
+def _forget_contents(deps: Deps, head: Import, payload: Payload) -> None:
+    """Take the posts out of the register of contents. Where others write the same all the time it is left: a registration
+    without a post is nobody's after a while."""
+    ids = frozenset(row[0] for row in payload.posts)
+    twins = sorted({twin for row in payload.posts for twin, _ in contents_of(_unpacked(head, row))})
+    for start in range(0, len(twins), ROOM):
+        for _ in range(TRIES):
+            known = deps.allowances.read(head.side, (), twins=twins[start : start + ROOM]).twins
+            ours = {
+                twin: entry for twin, entry in known.items() if any(ids.intersection(owned) for owned in entry.owners.values())
+            }
+            if not ours:
+                break
+            try:
+                now = deps.clock.now()
+                write_together(deps.connection, [deps.allowances.forget(head.side, *one, ids, now) for one in ours.items()])
+                break
+            except Conflict:
+                continue
 
 
 def go_on(deps: Deps, head: Import, payload: Payload | None, may_go_on: Callable[[], bool], *, fresh: bool = True) -> Import:
     """Carry an import on from where it stands, until it is finished or the time is up. `fresh` when somebody else began it: its
     posts may have been edited since. Raises `Conflict` when somebody else works on it, `StoreUnavailable`."""
     if head.state == "reserving":
-        _drop(deps, head.id)
-        return deps.imports.get(head.id) or head
+        _drop(deps, head)
+        return head
     payload = payload or Payload(*deps.imports.rows(head))
     if head.state == "writing":
         _write(deps, head, payload, may_go_on)
@@ -176,9 +209,7 @@ def go_on(deps: Deps, head: Import, payload: Payload | None, may_go_on: Callable
         _wake(deps, head, payload, may_go_on, fresh)
     if head.state == "undoing":
         _undo(deps, head, payload, may_go_on)
-    if head.finished:
-        deps.imports.close(head)
-    else:
+    if not head.finished:
         head.until = deps.clock.now().timestamp()
         deps.imports.move_on(head)
     return head
@@ -191,25 +222,17 @@ def _write(deps: Deps, head: Import, payload: Payload, may_go_on: Callable[[], b
             return
         posts, extras = _fitting(head, payload, guarded)
         head.written += len(posts)
-        head.until = (deps.clock.now() + LEASE).timestamp()
-        before = head.version
-        try:
-            deps.imports.move_on(head, [*extras, *_registrations(deps, head, posts, ROOM - len(extras))])
-        except Conflict:
-            current = deps.imports.get(head.id)
-            if current is None or current.version != before:
-                raise
-            # Only the register of contents can have moved: it is a help against duplicates, not worth a row.
-            deps.imports.move_on(head, extras)
-    head.state = "waking"
-    deps.imports.move_on(head)
+        head.until = _lease(deps)
+        if head.written == head.wanted:
+            head.state = "undoing" if head.undo else "waking"
+        deps.imports.move_on(head, extras)
 
 
 def _fitting(head: Import, payload: Payload, guarded: set[str]) -> tuple[list[Post], list[Extra]]:
     """The next posts that fit into a transaction, with their bookings as far as those were not reserved."""
     posts: list[Post] = []
     extras: list[Extra] = []
-    size = contents = 0
+    size = 0
     for row in payload.posts[head.written :]:
         post = _unpacked(head, row)
         post.version, post.write = 1, new_token()
@@ -221,36 +244,18 @@ def _fitting(head: Import, payload: Payload, guarded: set[str]) -> tuple[list[Po
                     booking.profile_id, booking.slot, post_id=booking.post_id, ws=booking.ws, state=booking.state
                 )
                 writes.append(Extra("put", place))
-        contents += len({twin for twin, _ in contents_of(post)})
         size += len(stored.body) + 2000
-        if posts and (len(extras) + len(writes) + contents > ROOM or size > MOST_CHUNK_BYTES):
+        if posts and (len(extras) + len(writes) > ROOM or size > MOST_CHUNK_BYTES):
             break
         posts.append(post)
         extras += writes
     return posts, extras
 
 
-def _registrations(deps: Deps, head: Import, posts: Sequence[Post], room: int) -> list[Extra]:
-    """Enter the contents of several posts beside those of others, each content in one write."""
-    new: dict[Twin, dict[str, list[str]]] = {}
-    for post in posts:
-        for twin, profile_id in contents_of(post):
-            new.setdefault(twin, {}).setdefault(profile_id, []).append(post.id)
-    known = deps.allowances.read(head.side, (), twins=new).twins if new else {}
-    now = deps.clock.now()
-    found = []
-    for twin, posts_of in sorted(new.items())[:room]:
-        before = known.get(twin, Registered())
-        owners = dict(before.owners)
-        for profile_id, ids in posts_of.items():
-            owners[profile_id] = [*owners.get(profile_id, ()), *ids][-MOST_OWNERS:]
-        found.append(deps.allowances.register(head.side, twin, before.token, owners, posts[0].id, now))
-    return found
-
-
 def _wake(deps: Deps, head: Import, payload: Payload, may_go_on: Callable[[], bool], fresh: bool) -> None:
     from .write import wake
 
+    _ = deps.schedules, deps.queue  # built here: several threads would each begin to
     while head.woken < head.wanted:
         rows = payload.posts[head.woken : head.woken + WOKEN_TOGETHER]
         if fresh:
@@ -261,36 +266,44 @@ def _wake(deps: Deps, head: Import, payload: Payload, may_go_on: Callable[[], bo
         if done < len(posts):
             return
         head.woken += len(rows)
-        head.until = (deps.clock.now() + LEASE).timestamp()
-        deps.imports.move_on(head)
+        head.until = _lease(deps)
+        if head.woken < head.wanted:
+            deps.imports.move_on(head)
     head.state = "done"
-    deps.imports.move_on(head)
+    deps.imports.finish(head)
 
 
-def ask_undo(deps: Deps, head: Import) -> Import:
-    """Note that the import is to be undone; what is still being written is finished first. Raises `Problem` for one that was
-    never written."""
+def ask_undo(deps: Deps, head: Import) -> tuple[Import, bool]:
+    """Note that the import is to be undone, and take it over from whoever works on it: he finds out with his next step. What is
+    still to be written is written first. True when it is ours to `go_on` with, False when it is undone or somebody else is at
+    it. Raises `Problem` for one that was never carried out."""
     for _ in range(TRIES):
+        working = head.until > deps.clock.now().timestamp()
         if head.state == "dropped":
-            raise Problem("illegal_transition", "This import was never carried out.", extra={"from": "dropped", "to": "undone"})
-        if head.state in ("undoing", "undone"):
-            return head
-        if head.state in ("waking", "done"):
-            head.state = "undoing"
-            try:
-                deps.imports.begin_again(head)
-                return head
-            except Conflict:
-                pass
-        fresh = deps.imports.get(head.id)
-        assert fresh is not None
-        head = fresh
-    raise Problem("try_again", "The import is still being written; ask again in a moment.")
+            detail = "This import was never carried out: there is nothing to undo."
+            raise Problem("illegal_transition", detail, extra={"from": "dropped", "to": "undone"})
+        if head.state == "undone" or (head.state == "undoing" and working):
+            return head, False
+        if head.state == "reserving" and working:
+            break
+        try:
+            if head.state == "reserving":
+                _drop(deps, head)
+                continue
+            if head.state in ("waking", "done"):
+                head.state = "undoing"
+            head.undo, head.until = True, _lease(deps)
+            deps.imports.list_again(head)
+            return head, True
+        except Conflict:
+            head = deps.imports.get(head.id) or head
+    raise Problem("try_again", "The import is just being begun; ask again in a moment.")
 
 
 def _undo(deps: Deps, head: Import, payload: Payload, may_go_on: Callable[[], bool]) -> None:
     from .write import cancel
 
+    _ = deps.schedules
     late: list[str] = []
 
     def take_back(post: Post) -> None:
@@ -309,10 +322,11 @@ def _undo(deps: Deps, head: Import, payload: Payload, may_go_on: Callable[[], bo
             return
         head.undone += len(ids)
         head.kept = [*head.kept, *sorted(late)]
-        head.until = (deps.clock.now() + LEASE).timestamp()
-        deps.imports.move_on(head)
+        head.until = _lease(deps)
+        if head.undone < head.wanted:
+            deps.imports.move_on(head)
     head.state = "undone"
-    deps.imports.move_on(head)
+    deps.imports.finish(head)
 
 
 def catch_up(deps: Deps, time_left: Callable[[], float], most: int = 20) -> int:
@@ -320,14 +334,16 @@ def catch_up(deps: Deps, time_left: Callable[[], float], most: int = 20) -> int:
     now = deps.clock.now().timestamp()
     done = 0
     for import_id in deps.imports.open(most):
-        head = deps.imports.get(import_id)
-        if head is None or head.until > now or time_left() < 10.0:
-            continue
-        if head.finished:
-            deps.imports.close(head)
-            continue
+        if time_left() < 10.0:
+            break
         try:
-            head.until = (deps.clock.now() + LEASE).timestamp()
+            head = deps.imports.get(import_id)
+            if head is None or head.finished:
+                deps.imports.close(import_id)
+                continue
+            if head.until > now:
+                continue
+            head.until = _lease(deps)
             deps.imports.move_on(head)
             go_on(deps, head, None, lambda: time_left() > 8.0)
             done += 1

@@ -18,15 +18,16 @@ from ..domain.ids import new_id
 from ..domain.instants import local, rfc3339
 from ..domain.limits import Count
 from ..domain.post import Post
-from ..domain.queues import intent_of
+from ..domain.queues import Queue, intent_of
 from ..domain.zones import zone
-from ..store.allowances import Registered
+from ..store.allowances import MOST_OWNERS, Known, Registered, Twin
 from ..store.bookings import bookings_of
 from ..store.queues import Holder, Place, take
 from . import queues
-from .admit import Before, against, asked_of, complete, contents_of, spacing_of
-from .calendars import Calendars
+from .admit import Asked, Before, Verdict, against, asked_of, complete, spacing_of
+from .calendars import Calendars, rule_of
 from .compose import Warn, Wish, together
+from .side_by_side import each
 from .write import Actor, composed_post, known_ids, time_of
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class Row(NamedTuple):
     number: int
     line: int | None
     wish: Wish | None
-    errors: tuple[FieldError, ...] = ()
+    errors: Sequence[FieldError] = ()
 
 
 @dataclass
@@ -53,7 +54,7 @@ class Planned:
     problem: Problem | None = None
 
     @property
-    def errors(self) -> tuple[FieldError, ...]:
+    def errors(self) -> Sequence[FieldError]:
         """Everything wrong with the row."""
         return self.row.errors or (self.problem.errors or (_whole(self.problem),) if self.problem else ())
 
@@ -65,13 +66,14 @@ def _whole(problem: Problem) -> FieldError:
 @dataclass
 class Plan:
     """The rows in order, and what has to be reserved for them: counters with their limits, guards with the versions they were
-    read at, the writes that take slots (with the post that takes each place)."""
+    read at, the writes that take slots (with the post that takes each place), the writes that register contents."""
 
     rows: list[Planned]
     added: Counter[Count] = field(default_factory=Counter)
     most: dict[Count, int | None] = field(default_factory=dict)
     guards: dict[str, int] = field(default_factory=dict)
     slots: list[tuple[Extra, list[tuple[str, str, str]]]] = field(default_factory=list)
+    contents: list[Extra] = field(default_factory=list)
 
     @property
     def posts(self) -> list[Post]:
@@ -89,35 +91,46 @@ class Slots:
 
     def __init__(self, deps: Deps, actor: Actor, now: datetime) -> None:
         self._deps, self._actor, self._now = deps, actor, now
-        self._open: dict[str, tuple[Any, Iterator[Place], Place | None]] = {}
+        self._queues: dict[str, Queue | Problem] = {}
+        self._ahead: dict[str, tuple[Iterator[Place], Place | None]] = {}
         self._given: dict[tuple[str, datetime], tuple[Place, list[str]]] = {}
+
+    def ready(self, wish: Wish) -> Wish:
+        """The wish with the profiles of its queue, where it names none itself. Raises `Problem`."""
+        if wish.reservation_id is not None:
+            raise Problem("invalid_request", "A reservation is for a single create, not for a bulk request.", "/reservationId")
+        return wish._replace(profile_ids=tuple(wish.profile_ids or self._queue(wish).definition.profile_ids))
+
+    def _queue(self, wish: Wish) -> Queue:
+        assert wish.queue_id is not None
+        if wish.queue_id not in self._queues:
+            try:
+                self._queues[wish.queue_id] = queues.find(self._deps, self._actor, wish.queue_id, "/queueId")
+            except Problem as missing:
+                self._queues[wish.queue_id] = missing
+        found = self._queues[wish.queue_id]
+        if isinstance(found, Problem):
+            raise found
+        return found
 
     def into(self, wish: Wish, post_id: str) -> tuple[Wish, Place]:
         """The wish with the time of the next free place. Raises `Problem`."""
-        assert wish.queue_id is not None
-        if wish.reservation_id is not None:
-            raise Problem("invalid_request", "A reservation is for a single create, not for a bulk request.", "/reservationId")
-        if wish.queue_id not in self._open:
-            queue = queues.find(self._deps, self._actor, wish.queue_id, "/queueId")
-            horizon = self._deps.settings.max_horizon_days
-            self._open[wish.queue_id] = (queue, queues.places(self._deps, queue, self._now, horizon_days=horizon), None)
-        queue, ahead, place = self._open[wish.queue_id]
+        queue, horizon = self._queue(wish), self._deps.settings.max_horizon_days
+        if queue.id not in self._ahead:
+            self._ahead[queue.id] = queues.places(self._deps, queue, self._now, horizon_days=horizon), None
+        ahead, place = self._ahead[queue.id]
         while place is None or place.free - len(self._given.get((queue.id, place.slot), (place, []))[1]) <= 0:
             place = next(ahead, None)
             if place is None:
                 detail = "The queue has no free place left for this row within the horizon."
-                raise Problem("beyond_horizon", detail, "/queueId", {"limitDays": self._deps.settings.max_horizon_days})
-        self._open[wish.queue_id] = (queue, ahead, place)
+                raise Problem("beyond_horizon", detail, "/queueId", {"limitDays": horizon})
+        self._ahead[queue.id] = (ahead, place)
         self._given.setdefault((queue.id, place.slot), (place, []))[1].append(post_id)
         intent = intent_of(queue.definition, place.slot)
-        profile_ids = tuple(wish.profile_ids or queue.definition.profile_ids)
-        timed = wish._replace(
-            scheduled_for=intent.local, timezone=intent.timezone, fold=intent.fold, profile_ids=profile_ids, queue_id=None
-        )
-        return timed, place
+        return wish._replace(scheduled_for=intent.local, timezone=intent.timezone, fold=intent.fold, queue_id=None), place
 
     def give_back(self, place: Place, post_id: str) -> None:
-        """The row came to nothing: the next one takes its place."""
+        """The row came to nothing. If it was the last one that was given a place, the next row gets it; else it stays free."""
         self._given[(place.queue.id, place.slot)][1].remove(post_id)
 
     def takes(self) -> Iterator[tuple[Extra, list[tuple[str, str, str]]]]:
@@ -130,7 +143,8 @@ class Slots:
 
 
 def plan(deps: Deps, actor: Actor, rows: Sequence[Row], stagger_minutes: int, import_id: str | None) -> Plan:
-    """Weigh the rows. Raises only what stops all of them (`StoreUnavailable`)."""
+    """Weigh the rows. Raises only what stops all of them: `StoreUnavailable`, or `Conflict` where a post that is like a row's is
+    being written at this moment."""
     now = deps.clock.now()
     planned = [Planned(row) for row in rows]
     slots = Slots(deps, actor, now)
@@ -146,24 +160,32 @@ def plan(deps: Deps, actor: Actor, rows: Sequence[Row], stagger_minutes: int, im
     known = complete(deps, actor.partition, None, added, guarded, twins)
     used, registered = dict(known.used), dict(known.twins)
     known = known._replace(used=used, twins=registered)
-    made, calendars, mates = Plan(planned), Calendars(deps), dict[str, Post]()
+    made, calendars = Plan(planned), Calendars(deps)
+    posts = [one.post for one in planned if one.post is not None]
+    _read_ahead(deps, posts, asked, known, spacing, calendars)
+    mates = _suspects(deps, posts, asked, registered)
+    first: dict[Twin, str] = {}
     for one in planned:
         if one.post is None:
             continue
         post, wanted = one.post, asked[one.post.id]
         verdict = against(deps, rules, spacing, post, wanted, known, calendars, now, mates)
-        ruled = verdict.ruled
         if verdict.problems:
             one.post, one.problem = None, together(verdict.problems)
             if post.id in places:
                 slots.give_back(places[post.id], post.id)
             continue
         made.added.update(wanted.added)
-        made.guards.update({profile_id: known.guards[profile_id] for profile_id in ruled})
-        _run_along(post, wanted.added, ruled, used, registered, calendars)
+        made.guards.update({profile_id: known.guards[profile_id] for profile_id in verdict.ruled})
+        _run_along(post, wanted, verdict, used, registered, calendars)
+        first.update({twin: post.id for twin, _ in wanted.contents if twin not in first})
         mates[post.id] = post
     made.most = {count: limits.most_of(rules, count) for count in made.added}
     made.slots = list(slots.takes())
+    made.contents = [
+        deps.allowances.register(actor.partition, twin, registered[twin].token, registered[twin].owners, post_id, now)
+        for twin, post_id in sorted(first.items())
+    ]
     return made
 
 
@@ -173,30 +195,66 @@ def _compose(
 ) -> dict[str, Place]:
     """Compose every row that can be read; the places that queues gave, by post."""
     places: dict[str, Place] = {}
-    timed: list[tuple[Planned, Wish, str]] = []
+    readable: list[tuple[Planned, Wish]] = []
     for one in planned:
         wish = wishes.get(one.row.number)
         if wish is None:
             continue
-        post_id = new_id("post", now)
+        try:
+            readable.append((one, wish if wish.queue_id is None else slots.ready(wish)))
+        except Problem as problem:
+            one.problem = problem
+    profiles = deps.allowances.read(actor.partition, known_ids(id for _, wish in readable for id in wish.profile_ids)).profiles
+    for one, wish in readable:
+        post_id, place = new_id("post", now), None
         try:
             if wish.queue_id is not None:
-                wish, places[post_id] = slots.into(wish, post_id)
-            timed.append((one, wish, post_id))
-        except Problem as problem:
-            one.problem = problem
-    profiles = deps.allowances.read(actor.partition, known_ids(id for _, wish, _ in timed for id in wish.profile_ids)).profiles
-    for one, wish, post_id in timed:
-        try:
+                wish, place = slots.into(wish, post_id)
             one.post, one.warnings = composed_post(deps, actor, wish, post_id, profiles, now)
             one.post.bulk = import_id
-            if post_id in places:
-                one.post.queue = places[post_id].as_dict()
+            if place is not None:
+                one.post.queue, places[post_id] = place.as_dict(), place
         except Problem as problem:
             one.problem = problem
-            if post_id in places:
-                slots.give_back(places.pop(post_id), post_id)
+            if place is not None:
+                slots.give_back(place, post_id)
     return places
+
+
+def _read_ahead(
+    deps: Deps, posts: Sequence[Post], asked: Mapping[str, Asked], known: Known, spacing: int, calendars: Calendars
+) -> None:
+    """Read each calendar that will be asked once, over the whole span of the rows, and side by side: row by row it would be a
+    call for each."""
+    from ..platforms import registry
+
+    spans: dict[str, tuple[datetime, datetime]] = {}
+    for post in posts:
+        if (at := post.publish_at) is None:
+            continue
+        for profile_id in asked[post.id].guarded:
+            since, until = spans.get(profile_id, (at, at))
+            spans[profile_id] = (min(since, at), max(until, at))
+
+    def load(profile_id: str) -> None:
+        profile, (since, until) = known.profiles.get(profile_id), spans[profile_id]
+        rule = None if profile is None else rule_of(profile, registry.rules(profile.platform), spacing)
+        if rule is not None:
+            calendars.times(profile_id, since - rule.reach, until + rule.reach)
+
+    each(sorted(spans), load, deps.settings.side_by_side, lambda: True)
+
+
+def _suspects(
+    deps: Deps, posts: Sequence[Post], asked: Mapping[str, Asked], registered: Mapping[Twin, Registered]
+) -> dict[str, Post]:
+    """The posts that stand where a row's content is registered, read together: whoever sends a file twice has one for each
+    row."""
+    ids = {
+        id for post in posts if not post.allow_duplicate for twin, profile_id in asked[post.id].contents
+        for id in registered.get(twin, Registered()).owners.get(profile_id, ())
+    }
+    return {post.id: post for post in deps.posts.get_many(sorted(ids), consistent=True)}
 
 
 def _staggered(actor: Actor, rows: Sequence[Row], minutes: int, now: datetime) -> dict[int, Wish]:
@@ -230,16 +288,15 @@ def _absolute(wish: Wish) -> bool:
 
 
 def _run_along(
-    post: Post, added: Mapping[Count, int], ruled: Sequence[str], used: dict[Count, int],
-    registered: dict[Any, Registered], calendars: Calendars,
+    post: Post, wanted: Asked, verdict: Verdict, used: dict[Count, int], registered: dict[Twin, Registered], calendars: Calendars
 ) -> None:
     """What the next row has to reckon with."""
-    for count, number in added.items():
+    for count, number in wanted.added.items():
         used[count] = max(0, used.get(count, 0)) + number
     if post.publish_at is not None:
-        for profile_id in ruled:
+        for profile_id in verdict.ruled:
             calendars.add(profile_id, post.publish_at, post.id)
-    for twin, profile_id in contents_of(post):
+    for twin, profile_id in wanted.contents:
         before = registered.get(twin, Registered())
-        owners = {**before.owners, profile_id: [*before.owners.get(profile_id, ()), post.id]}
-        registered[twin] = before._replace(owners=owners)
+        others = [id for id in before.owners.get(profile_id, ()) if (twin, profile_id, id) not in verdict.gone]
+        registered[twin] = before._replace(owners={**before.owners, profile_id: [*others, post.id][-MOST_OWNERS:]})

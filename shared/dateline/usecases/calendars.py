@@ -6,6 +6,7 @@ booking says that a post was to go out then; before anything is refused because 
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right, insort
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -33,6 +34,11 @@ class Rule(NamedTuple):
 
     spacing: timedelta
     cap: Cap | None
+
+    @property
+    def reach(self) -> timedelta:
+        """How far from a booking others matter to it."""
+        return max(self.spacing, self.cap.span if self.cap else timedelta())
 
 
 def cap_of(rules: Rules, settings: Any) -> Cap | None:
@@ -71,11 +77,16 @@ class Calendars:
 
     def times(self, profile_id: str, since: datetime, until: datetime) -> list[datetime]:
         """When the profile is booked from `since` to `until`, in order. Some of the posts may not be there any more."""
+        return [
+            at for at, post_id in self._within(profile_id, since, until)
+            if post_id != self._own and (profile_id, at, post_id) not in self._dead
+        ]
+
+    def _within(self, profile_id: str, since: datetime, until: datetime) -> list[tuple[datetime, str]]:
+        """The bookings of a span; they are kept in order, since a bulk request asks a thousand times."""
         self._load(profile_id, since, until)
-        return sorted(
-            at for at, post_id in self._booked[profile_id]
-            if since <= at <= until and post_id != self._own and (profile_id, at, post_id) not in self._dead
-        )
+        booked = self._booked[profile_id]
+        return booked[bisect_left(booked, since, key=_at) : bisect_right(booked, until, key=_at)]
 
     def surely(self, profile_id: str, since: datetime, until: datetime) -> list[datetime]:
         """`times`, each post looked at."""
@@ -84,12 +95,12 @@ class Calendars:
 
     def add(self, profile_id: str, at: datetime, post_id: str) -> None:
         """What the request itself is about to book."""
-        self._booked.setdefault(profile_id, []).append((at, post_id))
+        insort(self._booked.setdefault(profile_id, []), (at, post_id))
         self._alive.add((profile_id, at, post_id))
 
     def check(self, profile: Profile, name: str, rule: Rule, at: datetime, pointer: str) -> Problem | None:
         """The refusal of a booking at `at`, None if there is room. `name` is the network's, for people."""
-        reach = max(rule.spacing, rule.cap.span if rule.cap else timedelta())
+        reach = rule.reach
         found = self._broken(profile.id, rule, at, reach)
         if found and self._bury(profile.id, at - reach, at + reach):
             found = self._broken(profile.id, rule, at, reach)
@@ -118,7 +129,7 @@ class Calendars:
 
     def next_free(self, profile_id: str, rule: Rule, at: datetime) -> datetime:
         """The earliest time from `at` on that the rule allows."""
-        reach = max(rule.spacing, rule.cap.span if rule.cap else timedelta())
+        reach = rule.reach
         since, until = at - reach, at + 2 * reach
         for turn in range(MOST_ROUNDS):
             free = calendar.next_free(at, self.surely(profile_id, since, until), rule.spacing, rule.cap)
@@ -135,26 +146,25 @@ class Calendars:
 
     def _load(self, profile_id: str, since: datetime, until: datetime) -> None:
         read = self._deps.bookings.times
-        booked = self._booked.setdefault(profile_id, [])
         known = self._spans.get(profile_id)
-        if known is None:
-            booked += read(profile_id, since, until)
-            self._spans[profile_id] = (since, until)
-            return
         moment = timedelta(milliseconds=1)
-        if since < known[0]:
-            booked += read(profile_id, since, known[0] - moment)
-        if until > known[1]:
-            booked += read(profile_id, known[1] + moment, until)
+        if known is None:
+            more, known = read(profile_id, since, until), (since, until)
+        else:
+            more = read(profile_id, since, known[0] - moment) if since < known[0] else []
+            more += read(profile_id, known[1] + moment, until) if until > known[1] else []
         self._spans[profile_id] = (min(since, known[0]), max(until, known[1]))
+        booked = self._booked.setdefault(profile_id, [])
+        if more:
+            self._booked[profile_id] = sorted(booked + more)
 
     def _bury(self, profile_id: str, since: datetime, until: datetime) -> bool:
-        """Look at the posts behind the bookings of a span, and forget those that will not be there. True if there were any."""
-        self._load(profile_id, since, until)
+        """Look at the posts behind the bookings of a span, and forget those that will not be there. True if there were any. A
+        booking without a post stands: an import reserves the times of all its posts, then writes them."""
         known = self._dead | self._alive
         slots = [
-            (at, post_id) for at, post_id in self._booked[profile_id]
-            if since <= at <= until and (profile_id, at, post_id) not in known and post_id != self._own
+            (at, post_id) for at, post_id in self._within(profile_id, since, until)
+            if (profile_id, at, post_id) not in known and post_id != self._own
         ]
         ids = list(dict.fromkeys(post_id for _, post_id in slots))
         found = {
@@ -164,12 +174,16 @@ class Calendars:
         dead = set()
         for at, post_id in slots:
             post = found.get(post_id)
-            if post is not None and _stands(post, profile_id, at):
+            if post is None or _stands(post, profile_id, at):
                 self._alive.add((profile_id, at, post_id))
             else:
                 dead.add((profile_id, at, post_id))
         self._dead |= dead
         return bool(dead)
+
+
+def _at(booking: tuple[datetime, str]) -> datetime:
+    return booking[0]
 
 
 def _stands(post: Post, profile_id: str, at: datetime) -> bool:

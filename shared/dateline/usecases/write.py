@@ -86,10 +86,10 @@ def create(
     now = deps.clock.now()
     post_id = new_id("post", now)
     for tries in range(MOST_TRIES):
-        written, admission, place = _new(deps, actor, wish, post_id, now)
-        post = written.post
-        extras = [*admission.extras, *queues.moved(None, place, post.id, actor.partition, now)]
         try:
+            written, admission, place = _new(deps, actor, wish, post_id, now)
+            post = written.post
+            extras = [*admission.extras, *queues.moved(None, place, post.id, actor.partition, now)]
             deps.posts.save(post, bookings=bookings_of(post), once=once(post.publish_at), toll=admission.toll, extras=extras)
         except Conflict:
             pause(deps, tries)
