@@ -398,7 +398,8 @@ def test_a_workspace_without_a_plan_counts_nothing(dateline: Dateline) -> None:
     seen = shop.api("GET", "/v1/workspace").json()
     assert (seen["usage"], seen["plan"]) == ({}, {"name": "unlimited"})
     limits = shop.api("GET", f"/v1/profiles/{a}/limits").json()
-    assert (limits["caps"], limits["spacing"], limits["plan"]) == ([], None, {})
+    assert (limits["spacing"], limits["plan"]) == (None, {})
+    assert [(cap["limit"], cap["used"]) for cap in limits["caps"]] == [(2400, 0)], "the network's own cap is told all the same"
 
 
 @pytest.mark.usefixtures("capped")
