@@ -16,13 +16,13 @@ from tests.api_checks import mint, nothing_written, refused
 from tests.harness import START, Dateline
 
 MARKER = "only wks_local may read this"
-BODIES: dict[str | None, dict[str, Any] | None] = {
+BODIES: dict[str | None, Any] = {
     None: None, "PostIn": {"text": "A draft"}, "PostPatch": {"text": "Changed"}, "EmptyIn": {}, "RetryIn": {}, "ApproveIn": {},
     "RejectIn": {},
     "ResolveIn": {"outcome": "not_published"}, "ProfileIn": {"platform": "mastodon", "credentials": {"accessToken": "wrong"}},
     "ProfilePatch": {"name": "Renamed"}, "WorkspacePatch": {"onLate": "publish"}, "KeyIn": {"scopes": ["posts:read"]},
     "QueueIn": {"name": "Noon", "timezone": "UTC", "slots": [{"day": "monday", "time": "12:00"}]}, "QueuePatch": {"capacity": 2},
-    "ReservationIn": {},
+    "ReservationIn": {}, "BulkIn": [{"text": "A draft"}],
 }
 """A body for each shape that gets past the shape."""
 
@@ -40,6 +40,7 @@ class Ground:
         self.post = dateline.post("prof_mastodon", text=MARKER, at=START + timedelta(days=1))["id"]
         dateline.stack.pump_stream()
         self.other = dateline.second_workspace()
+        self.bulk = dateline.api("POST", "/v1/posts/bulk", [{"text": MARKER}]).json()["id"]
         self.key = dateline.api("POST", "/v1/keys", {"scopes": ["posts:read"], "name": MARKER}).json()["id"]
         queue = {**(BODIES["QueueIn"] or {}), "name": MARKER}
         self.queue = dateline.api("POST", "/v1/queues", queue).json()["id"]
@@ -49,7 +50,7 @@ class Ground:
         """The route's path with ids of `wks_local`."""
         ids = {
             "{post_id}": self.post, "{profile_id}": "prof_mastodon", "{key_id}": self.key, "{name}": "mastodon",
-            "{queue_id}": self.queue, "{reservation_id}": self.reservation,
+            "{bulk_id}": self.bulk, "{queue_id}": self.queue, "{reservation_id}": self.reservation,
         }
         path = route.path
         for name, value in ids.items():
