@@ -17,7 +17,7 @@ from ..domain.instants import rfc3339
 from ..domain.post import Post, seconds
 from ..domain.profile import Profile
 from ..store.tables import Conflict
-from . import announce, dispatch
+from . import dispatch
 from .record import ClaimLost
 
 if TYPE_CHECKING:
@@ -145,6 +145,8 @@ def release(deps: Deps, profile: Profile, more: More) -> None:
 def tend(deps: Deps, profile: Profile, more: More) -> None:
     """Sweep's look at a profile: release what is still held after it was resumed, and see that all its events are announced.
     Raises `StoreUnavailable`, `TopicUnavailable`: the next sweep looks again."""
+    from . import announce  # deliver, which holds, never announces
+
     if profile.release is not None:
         release(deps, profile, more)
         return
