@@ -5,9 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+from base64 import b64decode
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from base64 import b64decode
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
