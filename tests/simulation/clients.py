@@ -43,7 +43,7 @@ def _body(sim: Simulation, step: Step) -> dict[str, Any]:
     if step.get("queue") and sim.queue_id is not None:
         body["queueId"] = sim.queue_id
         if step.get("reservation") is not None and sim.reservations:
-            body["reservationId"] = sim.reservations[step["reservation"] % len(sim.reservations)]["id"]
+            body["reservationId"] = sim.reservations[-1 - step["reservation"] % len(sim.reservations)]["id"]
     return body | dict(step.get("more", {}))
 
 
