@@ -123,7 +123,8 @@ def test_an_import_can_be_looked_at_and_undone_but_for_what_is_out(dateline: Dat
 def test_an_export_can_be_imported_again(dateline: Dateline) -> None:
     kept = {
         "text": 'Line one\nline "two"; =SUM(A1)', "profileIds": ["prof_mastodon", "prof_x"],
-        "scheduledFor": "2027-06-20T09:00:00", "timezone": "Europe/Berlin", "labels": ["a;b", "c"], "metadata": {"crmId": "42"}, "firstComment": "And more",
+        "scheduledFor": "2027-06-20T09:00:00", "timezone": "Europe/Berlin", "labels": ["a;b", "c"], "metadata": {"crmId": "42"},
+        "firstComment": "And more",
         "platforms": {"mastodon": {"visibility": "unlisted"}},
         "media": [{"url": "https://cdn.example.com/a.jpg", "type": "image", "altText": "A; B"}],
     }
