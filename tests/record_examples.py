@@ -19,7 +19,7 @@ from tools.openapi import EXAMPLES
 
 Json = dict[str, Any]
 
-_IDS = re.compile(r"\b(post|prof|key|queue|resv)_([0-9A-HJKMNP-TV-Z]{26})\b")
+_IDS = re.compile(r"\b(post|prof|key|bulk|queue|resv)_([0-9A-HJKMNP-TV-Z]{26})\b")
 _SECRET = re.compile(r"\bdl_(live|test)_[\w-]{32}\b")
 
 
@@ -126,6 +126,20 @@ def _posts(recorder: _Recorder) -> None:
     dateline.stack.run_until(lambda: ask() == "unconfirmed", limit=timedelta(hours=1), timers=False)
     outcome = {"outcome": "published", "remoteId": "sandbox_1", "url": "https://sandbox.invalid/sandbox_1"}
     recorder.ask("POST /v1/posts/{post_id}/targets/{profile_id}/resolve", f"{unclear} prof_sandbox", outcome, key=TEST_KEY)
+    rows = [
+        {"text": f"{words}.", "profileIds": ["prof_mastodon"], "scheduledFor": f"2027-06-18T{hour}:00:00Z"}
+        for hour, words in (("09", "Doors open"), ("10", "Last call"))
+    ]
+    imported = recorder.ask("POST /v1/posts/bulk", body=rows)["id"]  # type: ignore[arg-type]
+    recorder.ask("GET /v1/bulk/{bulk_id}", imported)
+    recorder.ask("DELETE /v1/bulk/{bulk_id}", imported)
+    recorder.ask("GET /v1/profiles/{profile_id}/limits", "prof_mastodon")
+    dateline.api("PATCH", "/v1/workspace", {"approvalsRequired": True})
+    for answer in ("approve", "reject"):
+        waiting = dateline.post("prof_mastodon", text=f"To {answer}", at=START + timedelta(days=3))["id"]
+        reason: Json = {"reason": "The date is wrong."} if answer == "reject" else {}
+        recorder.ask(f"POST /v1/posts/{{post_id}}/{answer}", waiting, reason)
+    dateline.api("PATCH", "/v1/workspace", {"approvalsRequired": False})
     recorder.ask("DELETE /v1/posts/{post_id}", dateline.post("prof_x", text="Not after all", at=START + timedelta(days=2))["id"])
 
 

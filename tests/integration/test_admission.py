@@ -297,7 +297,7 @@ def test_a_networks_cap_is_held_for_every_window(dateline: Dateline) -> None:
     shop = Tenant(dateline)
     a, b, x, noon = shop.profile(), shop.profile(), shop.profile("x"), shop.soon(days=2)
     posts = [shop.post(a, at=noon + timedelta(hours=hours)) for hours in (0, 6, 12)]
-    said = {"platform": "mastodon", "limit": 3, "window": "P1D", "nextOkAt": z(noon + timedelta(hours=24)), "profileId": a}
+    said = {"platform": "mastodon", "limit": 3, "window": "PT24H", "nextOkAt": z(noon + timedelta(hours=24)), "profileId": a}
     problem = shop.refused(shop.body(a, x, at=noon + timedelta(hours=3)), "platform_daily_limit", "/scheduledFor", **said)
     assert "Mastodon" in problem["detail"]
     shop.refused(shop.body(a, at=noon - timedelta(hours=11)), "platform_daily_limit", "/scheduledFor", nextOkAt=said["nextOkAt"])
@@ -398,7 +398,8 @@ def test_a_workspace_without_a_plan_counts_nothing(dateline: Dateline) -> None:
     seen = shop.api("GET", "/v1/workspace").json()
     assert (seen["usage"], seen["plan"]) == ({}, {"name": "unlimited"})
     limits = shop.api("GET", f"/v1/profiles/{a}/limits").json()
-    assert (limits["caps"], limits["spacing"], limits["plan"]) == ([], None, {})
+    assert (limits["spacing"], limits["plan"]) == (None, {})
+    assert [(cap["limit"], cap["used"]) for cap in limits["caps"]] == [(2400, 0)], "the network's own cap is told all the same"
 
 
 @pytest.mark.usefixtures("capped")

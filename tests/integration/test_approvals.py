@@ -263,7 +263,7 @@ def test_a_redelivered_message_does_not_publish_what_waits_again(dateline: Datel
     from dateline.aws.queue import Message
 
     for revision in (post["revision"], edited["revision"]):
-        dateline.deps.queue.send([Message(post["id"], desk.mastodon, revision)], 0.0)
+        dateline.deps.queue.send([Message(post["id"], desk.mastodon, revision)], 0.0, group="wks_local")
     dateline.stack.run_for(timedelta(minutes=20))
     assert desk.visible() == 0
 

@@ -112,6 +112,8 @@ def _written(sim: Simulation, posts: Mapping[str, Post]) -> None:
             view = post_view(post)
             for member in PLAIN:
                 was, now = told[newest].get(member), view.get(member)
+                if member == "publishAt" and was is None and told[newest]["status"] == "pending_approval":
+                    continue  # to be published at once: its approval gives it its time
                 if member == "targets":
                     was, now = [t["profileId"] for t in was or ()], [t["profileId"] for t in now or ()]
                 if was != now:
@@ -124,6 +126,8 @@ def _written(sim: Simulation, posts: Mapping[str, Post]) -> None:
 def _booked(sim: Simulation, posts: Mapping[str, Post]) -> None:
     """Lists by profile and by label read the bookings: they say what the posts say, whoever wrote last."""
     wanted, booked = {tuple(row) for post in posts.values() for row in bookings_of(post)}, sim.booked()
+    if sim.under_way():
+        booked = {row for row in booked if row[2] in posts}  # reserved for posts that come
     if wanted != booked:
         raise Violation(f"booked and not wanted: {sorted(booked - wanted)}, wanted and not booked: {sorted(wanted - booked)}")
 
@@ -134,7 +138,8 @@ def _consistent(post: Post, before: Post | None) -> None:
     derived = lifecycle.derive(post.stage, [t.standing for t in post.targets.values()])
     if post.status != derived:
         raise Violation(f"{label}: stored as {post.status}, its targets say {derived}")
-    if post.status not in lifecycle.RESTING and post.due_at is None:
+    undecided = post.status == "pending_approval" and lifecycle.late_at(post) is None
+    if post.status not in lifecycle.RESTING and post.due_at is None and not undecided:
         raise Violation(f"{label}: {post.status} without a deadline")
     if before is not None:
         for name in ("version", "revision", "sequence"):
@@ -243,7 +248,7 @@ def check_rest(sim: Simulation) -> None:
     posts = sim.posts()
     for post in posts.values():
         label = post.metadata.get("label")
-        if post.status not in lifecycle.RESTING:
+        if post.status not in lifecycle.RESTING and (post.status != "pending_approval" or post.due_at is not None):
             raise Violation(f"{label}: still {post.status}")
         for target in post.targets.values():
             unsure = target.comment is not None and target.comment["status"] == "unconfirmed"
@@ -295,7 +300,8 @@ def _out(posts: Mapping[str, Post]) -> None:
             code = (target.error or target.comment or {}).get("code")
             if target.comment is not None and code != "duplicate_content":
                 raise Violation(f"{post.metadata.get('label')}: the comment of {target.profile_id} is not out: {target.comment}")
-            if target.status == "published" or post.status in ("draft", "cancelled") or code in ("duplicate_content", "too_late"):
+            resting = post.status in ("draft", "cancelled", "pending_approval")
+            if target.status == "published" or resting or code in ("duplicate_content", "too_late"):
                 continue
             what = f"{target.profile_id} is {target.status} ({target.error})"
             raise Violation(f"{post.metadata.get('label')}: {what}, though nothing failed")

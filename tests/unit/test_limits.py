@@ -246,6 +246,10 @@ MOVES = (
 )
 
 
+ADMITTED = ("draft", "pending_approval", "scheduled", "queued", "cancelled", "profiles", "time")
+"""The moves of clients that pass an admission."""
+
+
 @st.composite
 def moves(draw: st.DrawFn) -> list[tuple[str, list[str]]]:
     ids = st.lists(st.sampled_from(["prof_a", "prof_b", "prof_c", "prof_d"]), min_size=1, max_size=4, unique=True)

@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from ..wiring import Deps
 
 
+TIME_POINTERS = ("/scheduledFor", "/timezone", "/fold")
+
+
 class Row(NamedTuple):
     """One row as it was read: `number` from 1, its `line` in a file, and its wish, or what is wrong with it."""
 
@@ -55,8 +58,11 @@ class Planned:
 
     @property
     def errors(self) -> Sequence[FieldError]:
-        """Everything wrong with the row."""
-        return self.row.errors or (self.problem.errors or (_whole(self.problem),) if self.problem else ())
+        """Everything wrong with the row. A row for a queue has no time of its own: what is wrong with it points at the queue."""
+        found = self.row.errors or (self.problem.errors or (_whole(self.problem),) if self.problem else ())
+        if self.row.wish is None or self.row.wish.queue_id is None:
+            return found
+        return [error._replace(pointer="/queueId") if error.pointer in TIME_POINTERS else error for error in found]
 
 
 def _whole(problem: Problem) -> FieldError:
