@@ -274,10 +274,10 @@ def test_a_profiles_own_cap_is_what_it_is_held_to(dateline: Dateline) -> None:
         scheduled(dateline, DAY + timedelta(hours=hours), "prof_x", text=f"Number {hours}")
     third = {"text": "Number 3", "profileIds": ["prof_x"], "scheduledFor": at(DAY + timedelta(hours=2))}
     with nothing_written(dateline):
-        members = {"platform": "x", "limit": 2, "window": "P1D", "nextOkAt": at(2 * DAY)}
+        members = {"platform": "x", "limit": 2, "window": "PT24H", "nextOkAt": at(2 * DAY)}
         refused(dateline.api("POST", "/v1/posts", third), "platform_daily_limit", "/scheduledFor", **members)
     assert dateline.api("GET", f"/v1/profiles/prof_x/limits?at={third['scheduledFor']}").json()["caps"] == [
-        {"limit": 2, "window": "P1D", "used": 2, "remaining": 0, "nextOkAt": at(2 * DAY)}
+        {"limit": 2, "window": "PT24H", "used": 2, "remaining": 0, "nextOkAt": at(2 * DAY)}
     ]
     assert dateline.api("POST", "/v1/posts", {**third, "scheduledFor": at(2 * DAY)}).status == 201
 
