@@ -21,7 +21,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 GUIDE = (DOCS / "api.md").read_text(encoding="utf-8")
 ERRORS = (DOCS / "errors.md").read_text(encoding="utf-8")
 PAIRS = re.findall(r"```bash\n(curl .*?)```\n```http\n(.*?)```", GUIDE, re.S)
-VARIABLES = {"post": "POST", "prof": "PROFILE", "key": "KEY_ID"}
+VARIABLES = {"post": "POST", "prof": "PROFILE", "key": "KEY_ID", "queue": "QUEUE", "bulk": "BULK"}
 
 
 @pytest.fixture
@@ -42,8 +42,8 @@ def curl(dateline: Dateline, command: str, known: dict[str, str]) -> Answer:
         elif word == "-H":
             name, _, value = next(words).partition(": ")
             headers[name] = re.sub(r"\$(\w+)", lambda match: known[match[1]], value)
-        elif word == "-d":
-            body = next(words)
+        elif word in ("-d", "--data-binary"):
+            body = re.sub(r"\$(\w+)", lambda match: known[match[1]], next(words))
         else:
             url = filled
     return dateline.stack.request(method, url.removeprefix(known["DATELINE"]), headers, body)
