@@ -80,6 +80,7 @@ def record() -> Json:
         _rest(recorder)
         _problems(recorder)
         _queues(recorder)
+        _admission(recorder)
         return {"answers": recorder.answers, "problems": recorder.problems}
 
 
@@ -208,6 +209,31 @@ def _queues(recorder: _Recorder) -> None:
     recorder.ask("GET /v1/queues/{queue_id}/slots", queue, query="?limit=2")
     recorder.ask("DELETE /v1/queues/{queue_id}/reservations/{reservation_id}", f"{queue} {reservation}")
     recorder.ask("DELETE /v1/queues/{queue_id}", queue)
+
+
+def _admission(recorder: _Recorder) -> None:
+    """Refusals by the plan, the calendar, a cap and the register of contents."""
+    dateline, refuse = recorder.dateline, recorder.refuse
+    workspaces = dateline.deps.workspaces
+
+    def body(text: str, profile: str = "prof_mastodon", hour: int = 9, **more: Any) -> Json:
+        return {"text": text, "profileIds": [profile], "scheduledFor": f"2027-07-12T{hour:02}:00:00Z", **more}
+
+    plan = {"name": "Starter", "pendingTargets": {"limit": 3, "scope": "workspace"}, "excludedPlatforms": ["x"]}
+    settings = workspaces.settings("wks_local")
+    workspaces.save_settings("wks_local", {**settings, "plan": plan})
+    for hour, text in ((9, "The one"), (10, "The second"), (11, "The third")):
+        dateline.api("POST", "/v1/posts", body(text, hour=hour))
+    refuse("POST", "/v1/posts", body("One more", hour=12))
+    refuse("POST", "/v1/posts", {"text": "A draft", "profileIds": ["prof_x"]})
+    workspaces.save_settings("wks_local", {**settings, "min_spacing_minutes": 15})
+    refuse("POST", "/v1/posts", body("At the same time"))
+    workspaces.save_settings("wks_local", settings)
+    refuse("POST", "/v1/posts", body("The one", hour=15))
+    dateline.api("PATCH", "/v1/profiles/prof_bluesky", {"settings": {"dailyPosts": 2}})
+    for hour, text in ((9, "Good morning"), (12, "Lunch")):
+        dateline.api("POST", "/v1/posts", body(text, "prof_bluesky", hour))
+    refuse("POST", "/v1/posts", body("And another", "prof_bluesky", 15))
 
 
 def main() -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dateline.api.routes import ROUTES
+from dateline.api.routes import ROUTES, Route
 from dateline.domain.errors import STATUS
 
 ROOT = Path(__file__).parents[2]
@@ -20,7 +20,7 @@ NAMED = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
 
 
 @cache
-def tests_in(path: str) -> frozenset[str]:
+def names_in(path: str) -> frozenset[str]:
     """Names of the test functions of a file."""
     tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
     return frozenset(node.name for node in tree.body if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"))
@@ -37,7 +37,7 @@ def test_every_rule_has_a_test_and_stands_once() -> None:
 def test_every_test_that_is_named_exists() -> None:
     named = {(path, name) for row in ROWS for path, name in NAMED.findall(row)}
     assert PAGE.count("::test_") == sum(len(NAMED.findall(row)) for row in ROWS), "all of them are named in the tables"
-    assert [f"{path}::{name}" for path, name in sorted(named) if name not in tests_in(path)] == []
+    assert [f"{path}::{name}" for path, name in sorted(named) if name not in names_in(path)] == []
 
 
 @pytest.mark.parametrize("code", STATUS)
@@ -46,6 +46,6 @@ def test_every_error_code_has_a_rule(code: str) -> None:
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=[f"{route.method} {route.path}" for route in ROUTES])
-def test_every_route_has_a_rule(route: object) -> None:
+def test_every_route_has_a_rule(route: Route) -> None:
     called = f"{route.method} {route.path}"
     assert re.search(rf"`{re.escape(called)}`", TABLES), f"no rule names {called}"

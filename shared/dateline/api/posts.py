@@ -202,10 +202,13 @@ def publish(request: Request, post_id: str) -> Answer:
     asked = 0.0 if request.preference("respond-async") is not None else _wait_seconds(request)
     post = write.find(request.deps, request.actor, post_id)
     claim = once.claim_of(request, body)
-    post, replayed = once.write_post(
-        request, body,
-        lambda: write.publish(request.deps, request.actor, post, once=claim(None), if_match=request.if_match),
-    )
+
+    def do() -> Post:
+        if post.status in ("queued", "publishing"):  # nothing will be written, so that no condition tells a repeat
+            once.refuse_repeat(request, body)
+        return write.publish(request.deps, request.actor, post, once=claim(None), if_match=request.if_match)
+
+    post, replayed = once.write_post(request, body, do)
     post = wait_for(request, post, LONGEST_WAIT if asked is None else asked)
     return _answer(200 if settled(post) else 202, post, replayed=replayed)
 
