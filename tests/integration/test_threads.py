@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
+from local.seed import WORKSPACE
 from local.stack import Phase
 from tests.harness import Dateline
 from tests.integration.scene import (
@@ -252,5 +253,5 @@ def die_in_the_call(dateline: Dateline, network: str) -> None:
 def say_again(dateline: Dateline, body: str) -> None:
     from dateline.aws.queue import Message
 
-    dateline.deps.queue.send([Message.parse(body)])
+    dateline.deps.queue.send([Message.parse(body)], group=WORKSPACE)
     dateline.stack.pump_queue("deliveries", most=5)
