@@ -1,4 +1,4 @@
-"""What the tests of bulk requests share: rows, sending them, and the books: what is reserved must belong to a post that is there."""
+"""What the tests of bulk requests share: rows, sending them, and the books: what is reserved belongs to a post that is there."""
 
 from __future__ import annotations
 
@@ -145,8 +145,8 @@ def check_books(dateline: Dateline) -> None:
     """Whatever is counted, booked, held in a queue or registered belongs to a post that is there, and the other way round."""
     there = posts(dateline)
     waiting = {
-        (profile_id, slot_of(post), post.id) for post in there.values() if post.publish_at and post.stage not in ("draft", "cancelled")
-        for profile_id in post.targets
+        (profile_id, slot_of(post), post.id) for post in there.values() for profile_id in post.targets
+        if post.publish_at and post.stage not in ("draft", "cancelled")
     }
     rows = _rows(dateline, BookingRow)
     booked = {(found.profile_id, found.slot, found.post_id) for found in rows if found.state == "pending"}
@@ -182,13 +182,13 @@ def counters(dateline: Dateline) -> Counter[tuple[str, str]]:
     return +found
 
 
-def before(operation: str, act: Callable[[], object], number: int = 1, *, phase: str = "before") -> Callable[[str, str, str], None]:
-    """A hook that does `act` once: before (or after) the handlers' call number `number` of this kind."""
+def before(operation: str, act: Callable[[], object], number: int = 1) -> Callable[[str, str, str], None]:
+    """A hook that does `act` once: before the handlers' call number `number` of this kind."""
     seen = 0
 
     def hook(_service: str, name: str, when: str) -> None:
         nonlocal seen
-        if name == operation and when == phase:
+        if name == operation and when == "before":
             seen += 1
             if seen == number:
                 act()

@@ -3,7 +3,7 @@ being written, two imports at once. Every hook is at a call of the request; ther
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from itertools import count
 from typing import Any
@@ -45,6 +45,11 @@ def dateline() -> Iterator[Dateline]:
 
 def create(dateline: Dateline, body: Row) -> Answer:
     return dateline.api("POST", "/v1/posts", body)
+
+
+def noted(into: list[Answer], ask: Callable[..., Answer], *how: Any) -> Callable[[], None]:
+    """A function that asks, and puts the answer into a list."""
+    return lambda: into.append(ask(*how))
 
 
 def clean(dateline: Dateline) -> None:
@@ -145,8 +150,8 @@ def test_a_file_that_is_sent_twice_at_once_is_imported_once(dateline: Dateline, 
         profile = connect(dateline, "mastodon")
         rows = [{**one, "text": f"{one['text']} of {profile}"} for one in some(6, profile)]
         second: list[Answer] = []
-        hook = before("TransactWriteItems", lambda rows=rows, second=second: second.append(send(dateline, rows)), number)
-        first = interleaved(dateline, hook, rows)  # type: ignore[arg-type]
+        hook = before("TransactWriteItems", noted(second, send, dateline, rows), number)
+        first = interleaved(dateline, hook, rows)
         mine = [post for post in posts(dateline).values() if profile in post.targets]
         assert len(mine) == 6 and len({post.segments[0].text for post in mine}) == 6
         clean(dateline)
@@ -162,8 +167,8 @@ def test_two_imports_share_what_the_plan_leaves_them(dateline: Dateline, query: 
     for number in count(1):
         one, two = ([{**r, "text": f"{r['text']}, {name} {number}"} for r in some(4)] for name in ("one", "two"))
         second: list[Answer] = []
-        hook = before("TransactWriteItems", lambda two=two, second=second: second.append(send(dateline, two, query)), number)
-        first = interleaved(dateline, hook, one, query)  # type: ignore[arg-type]
+        hook = before("TransactWriteItems", noted(second, send, dateline, two, query), number)
+        first = interleaved(dateline, hook, one, query)
         there = [post for post in posts(dateline).values() if post.status != "cancelled"]
         assert len(there) == ((6 if query else 4) if second else 4)
         assert counters(dateline) == {("pendingTargets", "workspace"): len(there)}
@@ -178,15 +183,15 @@ def test_two_imports_share_what_the_plan_leaves_them(dateline: Dateline, query: 
 
 
 def test_an_import_that_is_weighed_again_does_not_stand_in_its_own_way(dateline: Dateline) -> None:
-    """Somebody books another minute of the same profile before each of the writes: the calendar has moved, nothing is in the way."""
+    """Somebody books another hour of the same profile before one of the writes: the calendar has moved, nothing is in the way."""
     settings(dateline, plan={"pendingTargets": 100_000, "minSpacingMinutes": 5})
     for number in count(1):
         profile = connect(dateline, "telegram")
         rows = [{**one, "text": f"{one['text']} of {profile}"} for one in some(120, profile, every=5)]
         other = {**row(0, profile), "text": f"Before them, {profile}", "scheduledFor": rfc3339(TOMORROW - timedelta(hours=3))}
         came: list[Answer] = []
-        hook = before("TransactWriteItems", lambda other=other, came=came: came.append(create(dateline, other)), number)
-        answer = interleaved(dateline, hook, rows)  # type: ignore[arg-type]
+        hook = before("TransactWriteItems", noted(came, create, dateline, other), number)
+        answer = interleaved(dateline, hook, rows)
         assert (answer.status, answer.json()["created"]) == (201, 120)
         assert {one.status for one in came} <= {201}
         clean(dateline)

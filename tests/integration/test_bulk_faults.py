@@ -1,5 +1,5 @@
-"""A bulk request that is interrupted at every single one of its calls: afterwards all of its posts are there once, or none of them
-and nothing is left reserved. The same for its undo, and for an answer that is due before the work is done."""
+"""A bulk request that is interrupted at every single one of its calls: afterwards all of its posts are there once, or none of
+them and nothing is left reserved. The same for its undo, and for an answer that is due before the work is done."""
 
 from __future__ import annotations
 
@@ -40,16 +40,21 @@ PLAN = {
     "pendingTargets": [{"limit": 100_000, "scope": "workspace"}, {"limit": 1_000, "scope": "profile"}],
     "scheduledTargetsPerMonth": {"limit": 100_000, "scope": "workspace"}, "minSpacingMinutes": 5,
 }
+Hook = Callable[[str, str, Any], None]
+
 SWEPT = timedelta(minutes=3)
 """Longer than the lease of whoever died, and a minute of sweep's beyond it."""
 
 
 def lost(_service: str, _operation: str) -> BaseException:
-    return ReadTimeoutError(endpoint_url="https://aws.example")
+    error: BaseException = ReadTimeoutError(endpoint_url="https://aws.example")
+    return error
 
 
 def throttled(_service: str, operation: str) -> BaseException:
-    return ClientError({"Error": {"Code": "ProvisionedThroughputExceededException", "Message": "slow down"}}, operation)
+    said = {"Error": {"Code": "ProvisionedThroughputExceededException", "Message": "slow down"}}
+    error: BaseException = ClientError(said, operation)  # type: ignore[arg-type]
+    return error
 
 
 def died(_service: str, _operation: str) -> BaseException:
@@ -69,8 +74,8 @@ def dateline() -> Iterator[Dateline]:
         yield running
 
 
-def at_call(number: int, phase: str, fault: Callable[[str, str], BaseException]) -> tuple[Callable[[str, str, Any], None], list[str]]:
-    """A hook that raises at external call `number` (from 1), and the list of the calls it met there: empty if there were fewer."""
+def at_call(number: int, phase: str, fault: Callable[[str, str], BaseException]) -> tuple[Hook, list[str]]:
+    """A hook that raises at external call `number` (from 1), and a list of the call it met there: empty if there were fewer."""
     seen, met = 0, list[str]()
 
     def hook(service: str, operation: str, when: str) -> None:
@@ -95,7 +100,8 @@ class Case:
         noon = queue(dateline, capacity=2)
         self.rows: list[Row] = [
             {**made, "text": f"{self.name}, {number}"} for number, made in enumerate([
-                row(0, one), row(10, one, two), row(20, two), row(0, two, queueId=noon), row(0, one, queueId=noon), row(0, at=None),
+                row(0, one), row(10, one, two), row(20, two), row(0, two, queueId=noon), row(0, one, queueId=noon),
+                row(0, at=None),
             ])
         ]
 
@@ -274,12 +280,12 @@ def test_a_worker_that_was_given_up_and_comes_back_does_nothing_twice(dateline: 
     case = Case(dateline)
 
     def dying(_service: str, operation: str, phase: str) -> None:
-        if operation == "TransactWriteItems" and phase == "before" and [one for one in map(head, unfinished()) if one == "writing"]:
+        if operation == "TransactWriteItems" and phase == "before" and any(map(writing, unfinished())):
             raise Crash
 
-    def head(import_id: str) -> str:
+    def writing(import_id: str) -> bool:
         found = dateline.deps.imports.get(import_id)
-        return found.state if found is not None else ""
+        return found is not None and found.state == "writing"
 
     interleaved(dateline, dying, case.rows)
     (import_id,) = unfinished()

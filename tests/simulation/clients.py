@@ -43,7 +43,7 @@ def _body(sim: Simulation, step: Step) -> dict[str, Any]:
     if step.get("queue") and sim.queue_id is not None:
         body["queueId"] = sim.queue_id
         if step.get("reservation") is not None and sim.reservations:
-            body["reservationId"] = sim.reservations[step["reservation"] % len(sim.reservations)]["id"]
+            body["reservationId"] = sim.reservations[-1 - step["reservation"] % len(sim.reservations)]["id"]
     return body | dict(step.get("more", {}))
 
 
@@ -142,7 +142,7 @@ def edit(sim: Simulation, step: Step) -> None:
     if step.get("status"):
         body["status"] = step["status"]
     headers = {"if_match": f'"{post.revision}"'} if step.get("if_match") else {}
-    send(sim, step, "PATCH", f"/v1/posts/{post.id}", body, step["label"], **headers)
+    send(sim, step, "PATCH", f"/v1/posts/{post.id}", body, step["label"], None, **headers)
 
 
 def cancel(sim: Simulation, step: Step) -> None:
@@ -155,7 +155,7 @@ def publish(sim: Simulation, step: Step) -> None:
     """POST /v1/posts/{id}/publish."""
     if (post := _on(sim, step)) is not None:
         headers = {} if step.get("wait") else {"prefer": "respond-async"}
-        send(sim, step, "POST", f"/v1/posts/{post.id}/publish", {}, step["label"], **headers)
+        send(sim, step, "POST", f"/v1/posts/{post.id}/publish", {}, step["label"], None, **headers)
 
 
 def retry(sim: Simulation, step: Step) -> None:

@@ -173,11 +173,11 @@ def _approved(sim: Simulation, posts: Mapping[str, Post]) -> None:
         label = post.metadata.get("label")
         if post.stage not in DECIDED:
             continue
-        approval = post.approval or {"state": None, "hash": None}
+        approval = post.approval or {"state": "never asked for", "hash": None}
         if approval["state"] == "pending" and all(t.status == "failed" and not t.tries for t in post.targets.values()):
             continue  # nobody decided in time
         if approval["state"] != "approved":
-            raise Violation(f"{label} is {post.status}, its approval is {approval}")
+            raise Violation(f"{label} is {post.status}, and its approval is {approval['state']}")
         if approval["hash"] not in sim.cached(post, "decision", "", _decisions):
             raise Violation(f"{label} is {post.status}, and is not what was approved")
         if post.id not in sim.approving:

@@ -16,8 +16,8 @@ PROFILES = (*THREADED, "prof_telegram")
 FAULTS = ("rate_limit", "server_error", "slow", "slow", "reject", "expired_token", "lost_answer", "lost_answer")
 
 CLIENT = {"create": 24, "repeat": 4, "edit": 7, "cancel": 3, "publish": 4, "retry": 4, "stop": 3, "resolve": 4, "reconnect": 1,
-          "pause": 7, "resume": 4, "bulk": 3, "undo": 2, "validate": 3}
-QUEUED = {"enqueue": 8, "requeue": 3, "reserve": 3, "unreserve": 1}
+          "pause": 7, "resume": 4, "bulk": 5, "undo": 5, "validate": 3}
+QUEUED = {"enqueue": 8, "requeue": 3, "reserve": 5, "unreserve": 1}
 APPROVED = {"approve": 14, "reject": 2}
 """What clients do besides where there is a queue, and where posts must be approved."""
 CHOOSING = frozenset({
@@ -49,7 +49,8 @@ FEW, MANY = (1, 1, 1, 2, 3), (2, 4, 8)
 UNTROUBLED = frozenset({"validate", "tick", "fault", "quirk", "clear", "drop", "delay"})
 NESTED = (
     "edit", "cancel", "publish", "retry", "stop", "deliver", "deliver", "deliver", "sweep", "stream", "fire", "duplicate",
-    "pause", "resume", "create", "bulk", "undo", "enqueue", "enqueue", "requeue", "reserve", "approve", "approve", "reject",
+    "pause", "resume", "create", "bulk", "undo", "undo", "enqueue", "enqueue", "requeue", "reserve", "approve", "approve",
+    "reject",
 )
 
 
@@ -65,6 +66,7 @@ class Steps:
         self.count = draw.randint(30, 90) if most is None else most
         self._trouble = 0.0 if self.setting["calm"] else draw.choice((0.0, 0.15, 0.35, 0.6))
         self._posts = draw.randint(3, 14)
+        self._alike = draw.choice((0.15, 0.15, 0.5))
         self._versions = self._keys = self._made = 0
         rules = self.setting["rules"]
         weights = {
@@ -80,8 +82,10 @@ class Steps:
     def next(self, sim: Simulation) -> dict[str, Any]:
         """The next step."""
         name = "create" if not sim.labels else self._random.choices(self._names, self._weights)[0]
-        if name in CREATING and len(sim.labels) >= self._posts:
+        if name in CREATING and len(sim.labels) >= self._posts + (6 if name == "bulk" else 0):
             name = "run"
+        if name == "undo" and not sim.imports:
+            name = "stream"
         step = self._step(name, sim)
         likely = self._trouble * (2 if name in ("run", "deliver") else 1)
         if self._random.random() < likely and name not in UNTROUBLED:
@@ -114,7 +118,7 @@ class Steps:
 
     def _texts(self, label: str, segments: int) -> list[str]:
         self._versions += 1
-        if segments == 1 and self._random.random() < 0.15:
+        if segments == 1 and self._random.random() < self._alike:
             return [f"The same words {self._random.randint(1, 2)}"]
         return [f"{label} version {self._versions} part {number}" for number in range(segments)]
 
@@ -161,11 +165,11 @@ class Steps:
     def _enqueue(self) -> dict[str, Any]:
         """A creation that takes the next place of the queue, or one that was reserved."""
         step = {name: value for name, value in self._creation().items() if name not in ("in", "when")}
-        reserved = {"reservation": self._random.randrange(1000)} if self._random.random() < 0.35 else {}
+        reserved = {"reservation": self._random.choice((0, 0, 1))} if self._random.random() < 0.4 else {}
         return step | {"queue": True, **reserved}
 
     def _requeue(self) -> dict[str, Any]:
-        return {"queue": True} | ({"reservation": self._random.randrange(1000)} if self._random.random() < 0.2 else {})
+        return {"queue": True} | ({"reservation": self._random.choice((0, 0, 1))} if self._random.random() < 0.3 else {})
 
     def _reserve(self) -> dict[str, Any]:
         return {"minutes": self._random.choice((1, 5, 60, 600))}
@@ -280,7 +284,8 @@ class Steps:
             service = draw.choice((*AWS, "mastodon", "bluesky", "x", "telegram"))
             return {"kind": kind, "phase": phase, "service": service, "times": draw.choice((2, 5, 30))}
         on = draw.choice(("network", "network", "any", "dynamodb")) if name in ("run", "deliver", "publish") else "any"
-        most = (4 if on == "network" else 60) if name == "run" else 2 if on == "network" else 12
+        calls = {"run": 60, "bulk": 30, "undo": 30}.get(name, 12)
+        most = calls if on != "network" else 4 if name == "run" else 2
         trouble = {"kind": kind, "phase": phase, "on": on, "nth": draw.randint(1, most)}
         if kind == "stall":
             trouble["seconds"] = draw.choice((1.0, 10.0, 40.0, 130.0))

@@ -10,7 +10,7 @@ from ..domain.lifecycle import POST_TRANSITIONS, only_held
 from ..domain.post import Post
 from ..domain.view import attempt_view, post_view
 from ..usecases import approve as decisions
-from ..usecases import write
+from ..usecases import settle, write
 from ..usecases.compose import Warn
 from . import once
 from .answers import Answer, fitting, page_of, problem_view, slice_of
@@ -223,7 +223,7 @@ def retry(request: Request, post_id: str) -> Answer:
     claim = once.claim_of(request, body)
     post, replayed = once.write_post(
         request, body,
-        lambda: write.retry(request.deps, post, shape.profile_ids, once=claim(None), if_match=request.if_match),
+        lambda: settle.retry(request.deps, post, shape.profile_ids, once=claim(None), if_match=request.if_match),
     )
     return _answer(200, post, replayed=replayed)
 
@@ -266,7 +266,7 @@ def stop(request: Request, post_id: str) -> Answer:
     post = write.find(request.deps, request.actor, post_id)
     claim = once.claim_of(request, body)
     post, replayed = once.write_post(
-        request, body, lambda: write.stop(request.deps, post, once=claim(None), if_match=request.if_match)
+        request, body, lambda: settle.stop(request.deps, post, once=claim(None), if_match=request.if_match)
     )
     return _answer(200, post, replayed=replayed)
 
@@ -281,7 +281,7 @@ def resolve(request: Request, post_id: str, profile_id: str) -> Answer:
     claim = once.claim_of(request, body)
     post, replayed = once.write_post(
         request, body,
-        lambda: write.resolve(
+        lambda: settle.resolve(
             request.deps, post, profile_id, shape.outcome, shape.remote_id, shape.url, shape.segment,
             once=claim(None), if_match=request.if_match,
         ),
