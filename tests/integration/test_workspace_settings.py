@@ -48,7 +48,7 @@ def test_what_the_answer_shows_in_settings_may_be_sent_there(dateline: Dateline)
     shown = patch(dateline, {"settings": {"minSpacingMinutes": 7, "onLate": "draft"}}).json()
     assert (shown["minSpacingMinutes"], shown["settings"]["minSpacingMinutes"], shown["onLate"]) == (7, 7, "draft")
     with nothing_written(dateline):
-        refused(patch(dateline, {"settings": {}}), "invalid_request")
+        refused(patch(dateline, {"settings": {}}), "invalid_request", "")
         refused(patch(dateline, {"settings": {"paused": True}}), "invalid_request", "/settings/paused")
         twice = patch(dateline, {"onLate": "fail", "settings": {"onLate": "draft"}})
         refused(twice, "invalid_request", "/settings/onLate")
