@@ -188,6 +188,17 @@ def test_a_network_that_the_plan_leaves_out_is_refused_for_drafts_too(dateline: 
     assert dateline.post("prof_x")["status"] == "draft", "another workspace's plan is its own"
 
 
+def test_what_stood_before_the_plan_left_its_network_out_can_still_be_edited(dateline: Dateline) -> None:
+    shop = Tenant(dateline)
+    x = shop.profile("x")
+    post = shop.post(x, at=shop.soon())
+    shop.set(plan=STARTER)
+    assert shop.patch(post, text="A better word").status == 200
+    with nothing_written(dateline):
+        refused(shop.patch(post, scheduledFor=shop.soon()), "platform_not_allowed", "/profileIds/0")
+    assert shop.api("DELETE", f"/v1/posts/{post['id']}").status == 200
+
+
 def test_a_plans_horizon_is_on_top_of_the_deployments(dateline: Dateline) -> None:
     shop = Tenant(dateline, STARTER)
     a, now = shop.profile(), dateline.clock.now()

@@ -469,3 +469,16 @@ def test_a_post_that_came_too_late_and_is_a_draft_again_has_no_place_any_more(da
     dateline.stack.sweep()
     draft = dateline.read(made["id"])
     assert (draft["status"], draft["publishAt"], draft["queueId"]) == ("draft", None, None)
+
+
+def test_a_slot_too_near_to_another_post_of_the_profile_is_passed_over(dateline: Dateline) -> None:
+    queue = define(dateline, slots=[{"day": day, "time": "12:00"} for day in ("wednesday", "thursday")], capacity=3)
+    assert dateline.api("PATCH", "/v1/workspace", {"minSpacingMinutes": 5}).status == 200
+    dateline.post("prof_mastodon", text="Already there", scheduledFor="2027-06-16T12:03:00Z")
+    queued = {"text": "Next, please", "profileIds": ["prof_mastodon", "prof_x"], "queueId": queue}
+    asked = dateline.api("POST", "/v1/posts/validate", queued).json()
+    made = dateline.api("POST", "/v1/posts", queued).json()
+    assert asked["publishAt"] == made["publishAt"] == "2027-06-17T12:00:00Z"
+    other = dateline.api("POST", "/v1/posts", {**queued, "profileIds": ["prof_bluesky"]}).json()
+    assert other["publishAt"] == "2027-06-16T12:00:00Z", "the place is still free for other profiles"
+    assert dateline.api("PATCH", "/v1/workspace", {"minSpacingMinutes": 0}).status == 200

@@ -115,22 +115,22 @@ def test_a_profile_has_its_own_share_and_another_never_uses_it() -> None:
 
 def test_starter_refuses_x_for_drafts_too() -> None:
     plan = plan_named("targets", "Starter")
-    (problem,) = refuse_by_plan(plan, {"prof_m": "mastodon", "prof_x": "x"}, None, NOW)
+    (problem,) = refuse_by_plan(plan, {"prof_m": "mastodon", "prof_x": "x"}, ["prof_m", "prof_x"], None, NOW)
     assert (problem.code, problem.status, problem.pointer) == ("platform_not_allowed", 403, "/profileIds/1")
-    assert refuse_by_plan(plan_named("targets", "Pro"), {"prof_x": "x"}, None, NOW) == []
+    assert refuse_by_plan(plan_named("targets", "Pro"), {"prof_x": "x"}, ["prof_x"], None, NOW) == []
 
 
 def test_a_horizon_ends_with_its_last_moment() -> None:
     plan = plan_named("targets", "Starter")
     last = NOW + timedelta(days=7)
-    assert refuse_by_plan(plan, {"prof_m": "mastodon"}, last, NOW) == []
-    (problem,) = refuse_by_plan(plan, {"prof_m": "mastodon"}, last + timedelta(seconds=1), NOW)
+    assert refuse_by_plan(plan, {"prof_m": "mastodon"}, ["prof_m"], last, NOW) == []
+    (problem,) = refuse_by_plan(plan, {"prof_m": "mastodon"}, ["prof_m"], last + timedelta(seconds=1), NOW)
     assert (problem.code, problem.pointer) == ("limit_exceeded", "/scheduledFor")
     assert (problem.extra["metric"], problem.extra["limit"]) == ("horizonDays", 7)
     assert problem.extra["latest"] == "2027-06-22T09:00:00Z"
     for table, name in ROWS:
         if (table, name) != ("targets", "Starter"):
-            assert refuse_by_plan(plan_named(table, name), {"p": "mastodon"}, NOW + timedelta(days=3000), NOW) == []
+            assert refuse_by_plan(plan_named(table, name), {"p": "mastodon"}, ["p"], NOW + timedelta(days=3000), NOW) == []
 
 
 # Months

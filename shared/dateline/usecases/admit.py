@@ -106,12 +106,14 @@ def spacing_of(settings: Mapping[str, Any], plan: Plan) -> int:
     return max(int(settings.get("min_spacing_minutes") or 0), plan.spacing_minutes)
 
 
-def refuse_by_plan(plan: Plan, targets: Mapping[str, str], at: datetime | None, now: datetime) -> list[Problem]:
+def refuse_by_plan(
+    plan: Plan, targets: Mapping[str, str], judged: Iterable[str], at: datetime | None, now: datetime
+) -> list[Problem]:
     """What a plan refuses whatever was used: platforms (of drafts too), and times beyond its horizon. `targets` maps profiles to
-    platforms."""
+    platforms; those that are not `judged` were on the post before the plan said so."""
     problems = []
     for index, (profile_id, platform) in enumerate(targets.items()):
-        if platform in plan.excluded:
+        if platform in plan.excluded and profile_id in judged:
             detail = f"The plan {plan.name} does not include {platform}; take the profile {profile_id} off the post."
             extra = {"platform": platform, "profileId": profile_id}
             problems.append(Problem("platform_not_allowed", detail, f"/profileIds/{index}", extra))
@@ -127,12 +129,13 @@ def refuse_by_plan(plan: Plan, targets: Mapping[str, str], at: datetime | None, 
 
 
 class Asked(NamedTuple):
-    """What a post asks for: counters to raise (and how they move in all), profiles newly booked, calendars to ask, contents to
-    look at."""
+    """What a post asks for: counters to raise (and how they move in all), profiles newly booked, those whose network the plan
+    must include (new or newly booked), calendars to ask, contents to look at."""
 
     added: Counter[Count]
     net: Counter[Count]
     fresh: tuple[str, ...]
+    judged: tuple[str, ...]
     guarded: tuple[str, ...]
     contents: frozenset[tuple[Twin, str]]
 
@@ -146,7 +149,9 @@ def asked_of(plan: Plan, spacing: int, post: Post, before: Before, after: Sequen
     added = limits.charge(post, plan, now, before.asked)
     net = Counter(added)
     net.subtract(limits.freed(post))
-    return Asked(added, +net, fresh, guarded, _new_contents(post, before))
+    stood = {b.profile_id for b in before.bookings}
+    judged = tuple(profile_id for profile_id in post.targets if profile_id in fresh or profile_id not in stood)
+    return Asked(added, +net, fresh, judged, guarded, _new_contents(post, before))
 
 
 class Verdict(NamedTuple):
@@ -165,7 +170,7 @@ def against(
     from ..platforms import registry
 
     platforms = {t.profile_id: t.platform for t in post.targets.values()}
-    problems = refuse_by_plan(plan, platforms, post.publish_at if asked.fresh else None, now)
+    problems = refuse_by_plan(plan, platforms, asked.judged, post.publish_at if asked.fresh else None, now)
     if (problem := limits.exceeded(plan, asked.net, known.used, now)) is not None:
         problems.append(problem)
     ruled = []

@@ -192,17 +192,18 @@ def cancel_reservation(deps: Deps, queue: Queue, reservation_id: str) -> None:
 
 
 def into_queue(
-    deps: Deps, actor: Actor, wish: Wish, now: datetime, holder: str | None = None
+    deps: Deps, actor: Actor, wish: Wish, now: datetime, holder: str | None = None, *, behind: datetime | None = None
 ) -> tuple[Wish, Place]:
-    """The wish with the time of the queue's next free slot, or of its reservation, as a clock in the queue's zone shows it; and
-    the queue's profiles where it names none. `holder` is the post that may have a place already. Raises `Problem`."""
+    """The wish with the time of the queue's next free slot (`behind` a time), or of its reservation, as a clock in the queue's
+    zone shows it; and the queue's profiles where it names none. `holder` is the post that may have a place already. Raises
+    `Problem`."""
     assert wish.queue_id is not None
     queue = find(deps, actor, wish.queue_id, "/queueId")
     if wish.reservation_id is not None:
         place = reserved(deps, queue, wish.reservation_id, now, "/reservationId")
     else:
-        horizon = deps.settings.max_horizon_days
-        place = next_free(deps, queue, now, horizon_days=horizon, holder=holder, pointer="/queueId")
+        horizon, first = deps.settings.max_horizon_days, None if behind is None else behind + _TICK
+        place = next_free(deps, queue, now, horizon_days=horizon, not_before=first, holder=holder, pointer="/queueId")
     intent = intent_of(queue.definition, place.slot)
     return wish._replace(
         scheduled_for=intent.local, timezone=intent.timezone, fold=intent.fold,

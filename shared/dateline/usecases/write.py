@@ -60,6 +60,12 @@ class Written(NamedTuple):
     forecast: tuple[Mapping[str, Any], ...] = ()
 
 
+FULL = frozenset({"too_close", "platform_daily_limit"})
+"""Refusals that another time would not meet."""
+
+MOST_SLOTS = 30
+"""Slots of a queue that a post tries, one after the other, before it is told of the refusal of the last."""
+
 MOST_TRIES = 12
 """Decisions that are made again because somebody else wrote what they depend on."""
 
@@ -105,9 +111,24 @@ def preview(deps: Deps, actor: Actor, wish: Wish) -> Written:
 
 
 def _new(deps: Deps, actor: Actor, wish: Wish, post_id: str, now: datetime) -> tuple[Written, Admission, queues.Place | None]:
-    place = None
-    if wish.queue_id is not None:
-        wish, place = queues.into_queue(deps, actor, wish, now)
+    if wish.queue_id is None:
+        return *_decided(deps, actor, wish, post_id, now, None), None
+    behind: datetime | None = None
+    for last in range(MOST_SLOTS, 0, -1):
+        timed, place = queues.into_queue(deps, actor, wish, now, behind=behind)
+        try:
+            return *_decided(deps, actor, timed, post_id, now, place), place
+        except Problem as problem:
+            # A slot that is free but too near to another post of the profile is passed over: a later one will do.
+            if last == 1 or wish.reservation_id is not None or {error.code for error in problem.errors} - FULL:
+                raise
+            behind = place.slot
+    raise AssertionError("the last slot was refused or taken")
+
+
+def _decided(
+    deps: Deps, actor: Actor, wish: Wish, post_id: str, now: datetime, place: queues.Place | None
+) -> tuple[Written, Admission]:
     draft = not wish.publish_now and wish.scheduled_for is None
     known = read_for(
         deps, actor.partition, actor.settings, wish, None if draft else time_of(wish, actor.settings, now),
@@ -116,7 +137,7 @@ def _new(deps: Deps, actor: Actor, wish: Wish, post_id: str, now: datetime) -> t
     post, warnings = composed_post(deps, actor, wish, post_id, known.profiles, now)
     post.queue = place.as_dict() if place else None
     admission = admit(deps, actor.settings, post, Before(), now, known, bookings_of(post))
-    return Written(post, warnings, admission.forecast), admission, place
+    return Written(post, warnings, admission.forecast), admission
 
 
 def composed_post(
