@@ -195,7 +195,8 @@ def test_what_stood_before_the_plan_left_its_network_out_can_still_be_edited(dat
     shop.set(plan=STARTER)
     assert shop.patch(post, text="A better word").status == 200
     with nothing_written(dateline):
-        refused(shop.patch(post, scheduledFor=shop.soon()), "platform_not_allowed", "/profileIds/0")
+        moved = shop.patch(post, scheduledFor=shop.soon(days=2))
+        refused(moved, "platform_not_allowed", "/profileIds/0")
     assert shop.api("DELETE", f"/v1/posts/{post['id']}").status == 200
 
 
