@@ -27,8 +27,9 @@ from dateline.domain.view import post_view
 from dateline.store.allowances import COLUMNS, usage_key
 from dateline.store.imports import OPEN, Import
 from dateline.store.posts import from_row
+from dateline.store.profiles import from_row as profile_from_row
 from dateline.store.queues import Holder
-from dateline.store.tables import PostRow, WorkspaceRow
+from dateline.store.tables import PostRow, ProfileRow, WorkspaceRow
 from dateline.usecases.admit import WRITTEN_WITHIN
 from local.runtime import LOG
 from local.seed import WORKSPACE, profile_of
@@ -198,8 +199,10 @@ class Simulation:
 
     def profiles(self) -> list[Profile]:
         """The stored profiles of the simulation, as they are."""
-        found = (self.dateline.deps.profiles.stored(profile_id) for profile_id in PROFILES)
-        return [profile for profile in found if profile is not None]
+        rows = {item.attrs["id"].value: item for item in self._items("profiles")}
+        return [
+            profile_from_row(ProfileRow.from_raw_data(rows[id].to_json()["Attributes"])) for id in PROFILES if id in rows
+        ]
 
     def post(self, label: str) -> Post | None:
         """The stored post of a label, if it is there."""
