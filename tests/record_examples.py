@@ -19,7 +19,7 @@ from tools.openapi import EXAMPLES
 
 Json = dict[str, Any]
 
-_IDS = re.compile(r"\b(post|prof|key|queue|resv)_([0-9A-HJKMNP-TV-Z]{26})\b")
+_IDS = re.compile(r"\b(post|prof|key|bulk|queue|resv)_([0-9A-HJKMNP-TV-Z]{26})\b")
 _SECRET = re.compile(r"\bdl_(live|test)_[\w-]{32}\b")
 
 
@@ -80,6 +80,7 @@ def record() -> Json:
         _rest(recorder)
         _problems(recorder)
         _queues(recorder)
+        _admission(recorder)
         return {"answers": recorder.answers, "problems": recorder.problems}
 
 
@@ -126,6 +127,20 @@ def _posts(recorder: _Recorder) -> None:
     dateline.stack.run_until(lambda: ask() == "unconfirmed", limit=timedelta(hours=1), timers=False)
     outcome = {"outcome": "published", "remoteId": "sandbox_1", "url": "https://sandbox.invalid/sandbox_1"}
     recorder.ask("POST /v1/posts/{post_id}/targets/{profile_id}/resolve", f"{unclear} prof_sandbox", outcome, key=TEST_KEY)
+    rows = [
+        {"text": f"{words}.", "profileIds": ["prof_mastodon"], "scheduledFor": f"2027-06-18T{hour}:00:00Z"}
+        for hour, words in (("09", "Doors open"), ("10", "Last call"))
+    ]
+    imported = recorder.ask("POST /v1/posts/bulk", body=rows)["id"]  # type: ignore[arg-type]
+    recorder.ask("GET /v1/bulk/{bulk_id}", imported)
+    recorder.ask("DELETE /v1/bulk/{bulk_id}", imported)
+    recorder.ask("GET /v1/profiles/{profile_id}/limits", "prof_mastodon")
+    dateline.api("PATCH", "/v1/workspace", {"approvalsRequired": True})
+    for answer in ("approve", "reject"):
+        waiting = dateline.post("prof_mastodon", text=f"To {answer}", at=START + timedelta(days=3))["id"]
+        reason: Json = {"reason": "The date is wrong."} if answer == "reject" else {}
+        recorder.ask(f"POST /v1/posts/{{post_id}}/{answer}", waiting, reason)
+    dateline.api("PATCH", "/v1/workspace", {"approvalsRequired": False})
     recorder.ask("DELETE /v1/posts/{post_id}", dateline.post("prof_x", text="Not after all", at=START + timedelta(days=2))["id"])
 
 
@@ -145,6 +160,7 @@ def _rest(recorder: _Recorder) -> None:
     recorder.ask("PATCH /v1/profiles/{profile_id}", "prof_mastodon", {"name": "Our Mastodon"})
     recorder.ask("DELETE /v1/profiles/{profile_id}", made)
     recorder.ask("GET /v1/workspace")
+    recorder.ask("PATCH /v1/workspace", body={"name": "Our workspace", "maxLateness": "P1D", "minSpacingMinutes": 0})
     key = recorder.ask("POST /v1/keys", body={"name": "CI", "scopes": ["posts:read", "posts:write"]})["id"]
     recorder.ask("GET /v1/keys", query="?limit=1")
     recorder.ask("DELETE /v1/keys/{key_id}", key)
@@ -193,6 +209,31 @@ def _queues(recorder: _Recorder) -> None:
     recorder.ask("GET /v1/queues/{queue_id}/slots", queue, query="?limit=2")
     recorder.ask("DELETE /v1/queues/{queue_id}/reservations/{reservation_id}", f"{queue} {reservation}")
     recorder.ask("DELETE /v1/queues/{queue_id}", queue)
+
+
+def _admission(recorder: _Recorder) -> None:
+    """Refusals by the plan, the calendar, a cap and the register of contents."""
+    dateline, refuse = recorder.dateline, recorder.refuse
+    workspaces = dateline.deps.workspaces
+
+    def body(text: str, profile: str = "prof_mastodon", hour: int = 9, **more: Any) -> Json:
+        return {"text": text, "profileIds": [profile], "scheduledFor": f"2027-07-12T{hour:02}:00:00Z", **more}
+
+    plan = {"name": "Starter", "pendingTargets": {"limit": 3, "scope": "workspace"}, "excludedPlatforms": ["x"]}
+    settings = workspaces.settings("wks_local")
+    workspaces.save_settings("wks_local", {**settings, "plan": plan})
+    for hour, text in ((9, "The one"), (10, "The second"), (11, "The third")):
+        dateline.api("POST", "/v1/posts", body(text, hour=hour))
+    refuse("POST", "/v1/posts", body("One more", hour=12))
+    refuse("POST", "/v1/posts", {"text": "A draft", "profileIds": ["prof_x"]})
+    workspaces.save_settings("wks_local", {**settings, "min_spacing_minutes": 15})
+    refuse("POST", "/v1/posts", body("At the same time"))
+    workspaces.save_settings("wks_local", settings)
+    refuse("POST", "/v1/posts", body("The one", hour=15))
+    dateline.api("PATCH", "/v1/profiles/prof_bluesky", {"settings": {"dailyPosts": 2}})
+    for hour, text in ((9, "Good morning"), (12, "Lunch")):
+        dateline.api("POST", "/v1/posts", body(text, "prof_bluesky", hour))
+    refuse("POST", "/v1/posts", body("And another", "prof_bluesky", 15))
 
 
 def main() -> int:

@@ -79,6 +79,18 @@ PARAMETERS: dict[str, Json] = {
         "schema": {"type": "string", "pattern": "^[0-9]{1,12}$"},
     },
     "at": {"description": "The time to ask about (with `Z` or an offset); now if it is not given", "schema": MOMENT},
+    "dryRun": {
+        "description": "Say what would become of each row, and write nothing",
+        "schema": {"type": "string", "enum": ["true", "false"], "default": "false"},
+    },
+    "onError": {
+        "description": "`abort`: nothing is written if any row is bad; `skip`: bad rows are left out",
+        "schema": {"type": "string", "enum": ["abort", "skip"], "default": "abort"},
+    },
+    "staggerMinutes": {
+        "description": "Minutes between rows that name the same time for the same profile",
+        "schema": {"type": "integer", "minimum": 0, "maximum": 1440, "default": 0},
+    },
     "cancelPending": {
         "description": "Cancel the posts that still wait on this account",
         "schema": {"type": "string", "enum": ["true", "false"], "default": "false"},
@@ -93,7 +105,7 @@ MEANINGS: dict[tuple[str, str], str] = {
 
 IN_PATH = {
     "post_id": ("postId", "`post_…`"), "profile_id": ("profileId", "`prof_…`"), "key_id": ("keyId", "`key_…`"),
-    "name": ("name", "The network's name"),
+    "name": ("name", "The network's name"), "bulk_id": ("bulkId", "`bulk_…`"),
     "queue_id": ("queueId", "`queue_…`"), "reservation_id": ("reservationId", "`resv_…`"),
 }
 
@@ -114,6 +126,8 @@ REFUSALS: dict[str, tuple[str, ...]] = {
     "POST /v1/posts": ALL_OF_A_POST,
     "PATCH /v1/posts/{post_id}": (*ALL_OF_A_POST, "illegal_transition", "revision_conflict"),
     "DELETE /v1/posts/{post_id}": ("illegal_transition", "revision_conflict"),
+    "POST /v1/posts/bulk": ALL_OF_A_POST,
+    "DELETE /v1/bulk/{bulk_id}": ("illegal_transition",),
     "POST /v1/posts/{post_id}/publish": ("content_invalid", "illegal_transition", "revision_conflict", *ADMISSION),
     "POST /v1/posts/{post_id}/approve": ("illegal_transition", "revision_conflict", *ADMISSION),
     "POST /v1/posts/{post_id}/reject": ("illegal_transition", "revision_conflict"),
@@ -126,6 +140,7 @@ REFUSALS: dict[str, tuple[str, ...]] = {
     "POST /v1/queues": ("unknown_timezone", "timezone_required", "not_found", "idempotency_in_progress"),
     "PATCH /v1/queues/{queue_id}": ("unknown_timezone", "timezone_required", "idempotency_in_progress"),
     "POST /v1/queues/{queue_id}/reservations": ("beyond_horizon", "idempotency_in_progress"),
+    "PATCH /v1/workspace": ("unknown_timezone", "idempotency_in_progress"),
     "POST /v1/keys": ("idempotency_in_progress",),
 }
 """What a route refuses beyond what follows from its kind (`refusals_of`)."""
@@ -133,6 +148,7 @@ REFUSALS: dict[str, tuple[str, ...]] = {
 FURTHER_SCOPES = {
     "POST /v1/posts": "With `scheduledFor` or `publishNow` the key needs `posts:publish` as well.",
     "PATCH /v1/posts/{post_id}": "Editing a draft into a draft needs no more; everything else needs `posts:publish` as well.",
+    "POST /v1/posts/bulk": "With rows that have a time, a queue or `publishNow` the key needs `posts:publish` as well.",
     "DELETE /v1/posts/{post_id}": "Cancelling what is no draft needs `posts:publish` as well.",
     "POST /v1/keys": "Any such key may mint keys; it grants only scopes that it has itself.",
 }
@@ -150,6 +166,7 @@ HEADERS: dict[str, Json] = {
         "description": "`true` when an earlier request with this key did it", "schema": {"type": "string", "const": "true"}
     },
     "Retry-After": {"description": "Seconds to wait before the same request is sent again", "schema": {"type": "string"}},
+    "x-next-cursor": {"description": "Send it as `cursor` for the rest; absent at the end", "schema": {"type": "string"}},
     "WWW-Authenticate": {"description": "`Bearer`", "schema": {"type": "string"}},
 }
 
@@ -240,6 +257,9 @@ def _answers(route: Route, examples: Json) -> Json:
         answer: Json = {"description": SAID.get(status, "The answer"), "headers": _headers(headers)}
         if route.path == "/docs":
             answer["content"] = {"text/html": {"schema": {"type": "string"}}}
+        elif route.path.endswith(".csv"):
+            answer["headers"] |= _headers({"x-next-cursor"})
+            answer["content"] = {"text/csv": {"schema": {"type": "string"}}}
         elif route.path == "/openapi.json":
             answer["content"] = {"application/json": {"schema": {"type": "object"}}}
         elif route.answer:
@@ -299,6 +319,10 @@ def operation(route: Route, examples: Json) -> Json:
             content["example"] = recorded
         required = bool(getattr(shapes, route.body).model_json_schema().get("required")) or route.method == "PATCH"
         found["requestBody"] = {"required": required, "content": {"application/json": content}}
+        if route.body == "BulkIn":
+            said_of_it = "A header row, then a line for each post; the columns are in docs/bulk.md"
+            sheet: Json = {"type": "string", "description": said_of_it}
+            found["requestBody"] = {"required": True, "content": {"text/csv": {"schema": sheet}, "application/json": content}}
     return found
 
 

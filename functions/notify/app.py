@@ -1,14 +1,13 @@
-"""notify: the posts table's stream. Writes each transition once to the event feed and says it on the topic."""
+"""notify: the streams of posts and profiles. Writes each transition once to the event feed and says it on the topic."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from dateline import coldstart, wiring
-from dateline.domain.post import Post
 from dateline.runtime import logger
-from dateline.store.posts import from_image
-from dateline.usecases.announce import announce
+from dateline.store import posts, profiles
+from dateline.usecases.announce import Subject, announce
 
 log = logger()
 deps = wiring.deps()
@@ -18,16 +17,16 @@ coldstart.over()
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """A stream batch, announced workspace by workspace. From the first record that was not, the batch is handed over again."""
-    feeds: dict[str, list[tuple[str, Post]]] = {}
+    feeds: dict[str, list[tuple[str, Subject]]] = {}
     for record in event["Records"]:
         image = record["dynamodb"].get("NewImage")
         if image is not None and "quiet" not in image:
-            post = from_image(image)
-            feeds.setdefault(post.partition, []).append((record["dynamodb"]["SequenceNumber"], post))
+            subject: Subject = posts.from_image(image) if "body" in image else profiles.from_image(image)
+            feeds.setdefault(subject.partition, []).append((record["dynamodb"]["SequenceNumber"], subject))
     failed = []
     for feed, writes in feeds.items():
         try:
-            announce(deps, [post for _, post in writes])
+            announce(deps, [subject for _, subject in writes])
         except Exception as error:
             log.exception("not announced", extra={"feed": feed, "reason": type(error).__name__})
             failed.append(writes[0][0])

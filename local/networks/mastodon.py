@@ -226,6 +226,8 @@ class MastodonNetwork(Network):
         # The key is looked up when the request comes and stored when the status stands: a slow call does not see a later one's.
         arrived = request.environ.get("stand_in.arrived", self.now())
         if known is not None and known[0] <= arrived < known[0] + KEY_LIFE:
+            if known[1].entry.gone:
+                return answer(404, {"error": "Record not found"})
             return answer(200, known[1].shown, self._headers(account))
         body = request.get_json(silent=True)
         body = body if isinstance(body, dict) else request.form.to_dict()

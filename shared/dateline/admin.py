@@ -1,6 +1,6 @@
 """`python -m dateline.admin`: what no HTTP route does, with the operator's own AWS credentials.
 
-Makes workspaces and their first keys, mints or revokes a key for a workspace that lost its own, and shows a post as it is stored.
+Makes, lists and erases workspaces, mints or revokes a key for a workspace that lost its own, and shows a post as it is stored.
 It finds the tables in the outputs of the CloudFormation stack, or in the functions' environment variables where those are set.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import secrets
 import sys
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ from .domain.ids import new_id
 from .domain.instants import rfc3339
 from .domain.post import body_of
 from .domain.view import post_view
+from .store.tables import StoreUnavailable
 from .store.workspaces import ApiKey, digest
 from .wiring import Deps
 
@@ -35,6 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         answer = options.run(deps, options)
     except LookupError as error:
         print(error.args[0], file=sys.stderr)  # noqa: T201 - a command speaks on its terminal
+        return 1
+    except StoreUnavailable as error:
+        print(f"DynamoDB did not do it ({error}). Run the command again.", file=sys.stderr)  # noqa: T201
         return 1
     print(json.dumps(answer, indent=2, ensure_ascii=False))  # noqa: T201 - a command speaks on its terminal
     return 0
@@ -63,6 +68,12 @@ def _parser() -> argparse.ArgumentParser:
     plan.add_argument("workspace")
     plan.add_argument("--plan", help='JSON, such as \'{"name": "Starter", "pendingTargets": {"limit": 3}, "horizonDays": 7}\'')
     plan.set_defaults(run=set_plan)
+    listed = commands.add_parser("list-workspaces", help="all workspaces with their names (reads the whole table)")
+    listed.set_defaults(run=list_workspaces)
+    erased = commands.add_parser("erase-workspace", help="remove everything of a workspace for good; without --yes only count it")
+    erased.add_argument("workspace")
+    erased.add_argument("--yes", action="store_true", help="really remove it: this cannot be taken back")
+    erased.set_defaults(run=erase_workspace)
     show = commands.add_parser("show", help="a post as the API shows it, and as it is stored")
     show.add_argument("post")
     show.set_defaults(run=show_post)
@@ -79,6 +90,7 @@ def _read_stack(stack: str, region: str | None) -> None:
     for table in TABLES:
         os.environ[f"DATELINE_{table.upper()}_TABLE"] = outputs[f"{table.capitalize()}TableName"]
     os.environ["DATELINE_KEY_ID"] = outputs["KeyId"]
+    os.environ["DATELINE_SCHEDULE_GROUP"] = outputs["ScheduleGroupName"]
     if session.region_name:
         os.environ["AWS_REGION"] = session.region_name
 
@@ -138,6 +150,25 @@ def set_plan(deps: Deps, options: argparse.Namespace) -> dict[str, Any]:
         raise LookupError(f"This is not a plan: {error}") from None
     deps.workspaces.save_settings(options.workspace, {**settings, "plan": plan})
     return {"workspaceId": options.workspace, "plan": plan}
+
+
+def list_workspaces(deps: Deps, _options: argparse.Namespace) -> dict[str, Any]:
+    """Every tenant."""
+    found = deps.workspaces.every()
+    return {"workspaces": [{"id": id, "name": settings.get("name")} for id, settings in sorted(found.items())]}
+
+
+def erase_workspace(deps: Deps, options: argparse.Namespace) -> dict[str, Any]:
+    """Remove a tenant, or count what there is of it. LookupError for what is no workspace's id."""
+    from .usecases.erase import erase
+
+    if not re.fullmatch(r"wks_\w+", options.workspace):
+        raise LookupError(f"{options.workspace!r} is no workspace's id: they begin with wks_.")
+    counts = erase(deps, options.workspace, really=options.yes)
+    if not options.yes:
+        return {"workspaceId": options.workspace, "erased": False, "found": counts, "next": "Add --yes to remove all of this."}
+    again = "Run it again in five minutes, until it finds nothing: keys are remembered for a minute, deliveries may be under way."
+    return {"workspaceId": options.workspace, "erased": True, "removed": counts, "next": again}
 
 
 def show_post(deps: Deps, options: argparse.Namespace) -> dict[str, Any]:

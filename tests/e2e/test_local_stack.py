@@ -89,6 +89,18 @@ def test_any_aws_client_can_look_inside(running: Running) -> None:
     assert running.call("DELETE", f"/v1/posts/{post['id']}")[1]["status"] == "cancelled"
 
 
+def test_the_local_stack_holds_its_keys_and_a_profile_of_every_network(running: Running) -> None:
+    built = {one["name"] for one in running.call("GET", "/v1/platforms")[1]["data"]}
+    for key, mode, networks in (("dl_live_local", "live", built - {"sandbox"}), ("dl_test_local", "test", {"sandbox"})):
+        assert running.call("GET", "/v1/workspace", key=key)[1]["mode"] == mode
+        profiles = running.call("GET", "/v1/profiles?limit=100", key=key)[1]["data"]
+        assert {(one["id"], one["platform"], one["status"]) for one in profiles} == {
+            (f"prof_{name}", name, "connected") for name in networks
+        }
+    assert running.call("GET", "/v1/keys")[1]["data"][0]["scopes"], "all that there are"
+    assert running.call("POST", "/v1/keys", {"scopes": ["admin", "posts:approve", "webhooks:write"]})[0] == 201
+
+
 def test_the_plan_can_be_set_and_is_shown(running: Running) -> None:
     plan = {"pendingTargets": {"limit": 3, "scope": "workspace"}, "horizonDays": 7}
     assert running.call("POST", "/local/plan", {"plan": plan})[0] == 200

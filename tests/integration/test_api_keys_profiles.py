@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextvars import Context
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from dateline.domain import lifecycle
+from dateline.domain.post import Post
+from dateline.usecases import disconnecting
 from local.seed import LIVE_KEY, TEST_KEY
+from local.stack import Answer, Phase
 from tests.api_checks import mint, nothing_written, refused, stored
 from tests.harness import NETWORKS_URL, START, Dateline
+from tests.integration.scene import interrupted, post_of, pump_crashing
 
 
 @pytest.fixture(scope="module")
@@ -242,10 +248,129 @@ def test_an_account_with_pending_posts_is_kept_unless_they_are_to_go_with_it(dat
     assert not [entry for entry in dateline.stack.schedules() if any(post["id"] in entry.name for post in posts)]
 
 
+def remove(dateline: Dateline, profile_id: str, query: str = "?cancelPending=true") -> Answer:
+    return dateline.api("DELETE", f"/v1/profiles/{profile_id}{query}")
+
+
 def test_an_account_without_pending_posts_goes_at_once(dateline: Dateline) -> None:
     made = connect(dateline, "prof_to_go")
-    dateline.post(made["id"], text="A draft")
-    assert dateline.api("DELETE", f"/v1/profiles/{made['id']}").status == 204
+    draft = dateline.post(made["id"], "prof_x", text="A draft")
+    published = dateline.post(made["id"], text="Out already", publishNow=True)
+    dateline.stack.settle(timers=False)
+    assert remove(dateline, made["id"], "").status == 204
+    seen = dateline.read(draft["id"])
+    assert (seen["status"], [target["profileId"] for target in seen["targets"]]) == ("draft", ["prof_x"])
+    assert dateline.read(published["id"])["targets"][0]["profileId"] == made["id"], "what was published stays as it was"
+
+
+def test_a_post_with_other_accounts_loses_only_this_one(dateline: Dateline) -> None:
+    made = connect(dateline, "prof_one_of_two")
+    at = START + timedelta(days=3)
+    both = dateline.post(made["id"], "prof_x", text="On both", at=at)
+    alone = dateline.post(made["id"], text="On this alone", at=at)
+    refused(remove(dateline, made["id"], ""), "illegal_transition", pendingPosts=2)
+    assert remove(dateline, made["id"]).status == 204
+    seen = dateline.read(both["id"])
+    assert [target["profileId"] for target in seen["targets"]] == ["prof_x"]
+    assert (seen["status"], seen["revision"], seen["publishAt"]) == ("scheduled", 2, both["publishAt"])
+    assert [entry.name for entry in dateline.stack.schedules() if both["id"] in entry.name]
+    assert dateline.read(alone["id"])["status"] == "cancelled"
+    dateline.stack.pump_stream()
+    kinds = [event["type"] for event in dateline.api("GET", f"/v1/posts/{both['id']}/events").json()["data"]]
+    assert kinds == ["post.scheduled", "post.updated"]
+
+
+def test_a_draft_on_this_account_alone_becomes_one_without_accounts(dateline: Dateline) -> None:
+    made = connect(dateline, "prof_of_a_draft")
+    draft = dateline.post(made["id"], text="Some day")
+    assert remove(dateline, made["id"], "").status == 204
+    seen = dateline.read(draft["id"])
+    assert (seen["status"], seen["targets"], seen["text"]) == ("draft", [], "Some day")
+
+
+def test_an_account_that_is_being_published_on_is_waited_for(dateline: Dateline) -> None:
+    made = connect(dateline, "prof_in_the_air")
+    waiting = dateline.post(made["id"], text="Later", at=START + timedelta(days=2))
+    post = dateline.post(made["id"], text="In the air", publishNow=True)
+    assert pump_crashing(dateline, 5, "after") is not None
+    assert dateline.read(post["id"])["targets"][0]["status"] == "publishing"
+    for query in ("", "?cancelPending=true"):
+        with nothing_written(dateline):
+            problem = refused(remove(dateline, made["id"], query), "illegal_transition", pendingPosts=2)
+        assert post["id"] in problem["detail"] and waiting["id"] not in problem["detail"]
+    dateline.stack.run_for(timedelta(minutes=10))
+    assert dateline.read(post["id"])["status"] == "published"
+    assert remove(dateline, made["id"]).status == 204
+    assert dateline.read(waiting["id"])["status"] == "cancelled"
+
+
+def test_targets_that_wait_for_another_try_or_are_held_are_given_up_with_the_account(dateline: Dateline) -> None:
+    made = connect(dateline, "prof_to_retry")
+    dateline.world.add_fault("mastodon", "rate_limit", retry_after=5000)
+    retrying = dateline.post(made["id"], text="Try again", publishNow=True)
+    dateline.stack.settle(timers=False)
+    dateline.api("PATCH", f"/v1/profiles/{made['id']}", {"paused": True})
+    held = dateline.post(made["id"], text="Held", publishNow=True)
+    half = dateline.post(made["id"], "prof_x", text="Half of it held", publishNow=True)
+    dateline.stack.settle(timers=False)
+    refused(remove(dateline, made["id"], ""), "illegal_transition", pendingPosts=3)
+    assert remove(dateline, made["id"]).status == 204
+    assert dateline.read(held["id"])["status"] == "cancelled"
+    assert (dateline.read(retrying["id"])["status"], dateline.read(half["id"])["status"]) == ("failed", "partial")
+    assert dateline.read(retrying["id"])["targets"][0]["error"]["code"] == "profile_deleted"
+    assert not [entry for entry in dateline.world.seen() if entry.profile_id == "prof_to_retry"]
+
+
+def test_a_post_that_begins_while_its_account_is_being_removed_stops_the_removal(dateline: Dateline) -> None:
+    made = connect(dateline, "prof_in_between")
+    post = dateline.post(made["id"], text="Just now", publishNow=True)
+    met: list[str] = []
+
+    def hook(service: str, operation: str, phase: Phase) -> None:
+        if (service, operation, phase) == ("dynamodb", "TransactWriteItems", "before") and not met:
+            met.append(operation)
+            target = post_of(dateline, post["id"]).targets[made["id"]]
+            change = dateline.deps.posts.change
+
+            def claim(current: Post) -> None:
+                lifecycle.claim(current, current.targets[target.profile_id], "worker", dateline.clock.now(), 120)
+
+            Context().run(change, post_of(dateline, post["id"]), claim)
+
+    answers: list[Answer] = []
+    interrupted(dateline, hook, lambda: answers.append(remove(dateline, made["id"])))
+    assert met
+    refused(answers[0], "illegal_transition", pendingPosts=1)
+    dateline.stack.run_for(timedelta(minutes=10))
+    assert dateline.read(post["id"])["status"] == "published"
+
+
+def test_a_post_made_while_its_account_is_being_removed_loses_it_too(dateline: Dateline) -> None:
+    made = connect(dateline, "prof_raced")
+    late: list[str] = []
+
+    def hook(service: str, operation: str, phase: Phase) -> None:
+        if (service, operation, phase) == ("dynamodb", "PutItem", "before") and not late:
+            late.append("")
+            late[0] = Context().run(dateline.post, made["id"], text="Too late", at=START + timedelta(days=1))["id"]
+
+    interrupted(dateline, hook, lambda: remove(dateline, made["id"]))
+    assert dateline.read(late[0])["status"] == "cancelled"
+
+
+def test_more_posts_than_one_page_of_bookings_are_all_given_up(dateline: Dateline, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = connect(dateline, "prof_with_many")
+    monkeypatch.setattr(disconnecting, "PAGE", 10)
+    posts = [dateline.post(made["id"], text=f"Number {n}", at=START + timedelta(days=n + 1))["id"] for n in range(35)]
+    refused(remove(dateline, made["id"], ""), "illegal_transition", pendingPosts=35)
+    time = iter([True] * 20)
+    monkeypatch.setattr("dateline.usecases.holding.within", lambda _deps, _seconds: lambda: next(time, False))
+    problem = refused(remove(dateline, made["id"]), "try_again")
+    assert problem["detail"].startswith("15 posts")
+    monkeypatch.undo()
+    assert dateline.api("GET", f"/v1/profiles/{made['id']}").status == 200
+    assert remove(dateline, made["id"]).status == 204
+    assert {dateline.read(post_id)["status"] for post_id in posts} == {"cancelled"}
 
 
 # Workspace and catalogue

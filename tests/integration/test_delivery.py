@@ -467,6 +467,16 @@ def test_one_lost_and_one_refused_post_with_the_same_words_do_not_take_each_othe
     assert len(dateline.world.seen("x")) == 1
 
 
+def test_a_duplicate_of_another_post_is_not_taken_for_the_call_whose_answer_was_lost(dateline: Dateline) -> None:
+    """X refuses the words as posted already, and the worker dies before it knows: a later refusal is no find either."""
+    first, _ = make(dateline, "x", "text")
+    (entry,) = rest(dateline, first) and dateline.world.seen("x")
+    second = dateline.post("prof_x", text=entry.text, publishNow=True, allowDuplicate=True)["id"]
+    die_after(dateline, "x")
+    assert rest(dateline, second).status == "failed"
+    assert [e.remote_id for e in dateline.world.seen("x")] == [entry.remote_id] and target_of(dateline, second).remotes == []
+
+
 def gotosocial(dateline: Dateline) -> str:
     from local.seed import WORKSPACE, profile_of
     from tests.harness import NETWORKS_URL
@@ -509,9 +519,11 @@ def test_a_last_try_that_may_still_take_effect_is_waited_for_before_it_is_called
 
 
 def test_a_profile_removed_while_its_post_is_uncertain_leaves_the_post_unconfirmed(dateline: Dateline) -> None:
+    """The API refuses it while a post is being published; the two may still pass one another."""
     post_id, texts = make(dateline, "mastodon", "text")
     die_after(dateline, "mastodon")
-    assert dateline.api("DELETE", "/v1/profiles/prof_mastodon?cancelPending=true").status == 204
+    assert dateline.api("DELETE", "/v1/profiles/prof_mastodon?cancelPending=true").status == 409
+    dateline.deps.profiles.delete("prof_mastodon", dateline.clock.now())
     rest(dateline, post_id, 5 * MINUTE)
     assert check_against_ledger(dateline, post_id, texts).status == "unconfirmed"
 

@@ -460,3 +460,12 @@ def test_a_post_that_leaves_gives_its_place_back_once_and_a_slot_that_has_come_i
         assert slots(dateline, queue, "?limit=1")[0]["postIds"] == ["post_2"]
     dateline.clock.advance(timedelta(hours=3))
     assert queues.moved(mine, None, "post_1", WORKSPACE, dateline.clock.now()) == []
+
+
+def test_a_post_that_came_too_late_and_is_a_draft_again_has_no_place_any_more(dateline: Dateline) -> None:
+    queue = define(dateline)
+    made = dateline.post("prof_telegram", queueId=queue, maxLateness="PT1M", onLate="draft")
+    dateline.clock.advance(timedelta(hours=4))
+    dateline.stack.sweep()
+    draft = dateline.read(made["id"])
+    assert (draft["status"], draft["publishAt"], draft["queueId"]) == ("draft", None, None)

@@ -10,12 +10,14 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from dateline import wiring
-from dateline.domain import lifecycle, zones
+from dateline.domain import zones
 from dateline.domain.errors import Problem
+from dateline.domain.fingerprints import decision_hash
 from dateline.domain.instants import sortable
 from dateline.domain.post import Post
 from dateline.store.tables import BookingRow
 from dateline.usecases import rezone
+from local.seed import WORKSPACE
 from local.stack import Crash, Phase
 from tests.harness import START, Dateline
 from tests.integration.scene import interrupted, post_of, shown
@@ -129,17 +131,51 @@ def test_what_has_no_zone_or_another_or_is_no_longer_waiting_stays(dateline: Dat
     assert len(dateline.world.seen()) == 1
 
 
-def test_a_post_that_waits_for_approval_moves_without_an_entry(dateline: Dateline, change: Change) -> None:
-    post = post_of(dateline, wall(dateline))
-    lifecycle.stage(post, "pending_approval", dateline.clock.now())
-    dateline.deps.posts.save(post)
-    dateline.deps.schedules.delete(post.id, post.entry)
+def test_a_post_that_waits_for_approval_moves_and_is_approved_for_the_new_time(dateline: Dateline, change: Change) -> None:
+    dateline.deps.workspaces.save_settings(WORKSPACE, {"name": "Local", "approvals_required": True})
+    post_id = wall(dateline)
+    before = dateline.read(post_id)["approval"]
     change("2999a", New_York="America/Chicago")
     settle(dateline)
-    moved = post_of(dateline, post.id)
+    moved = post_of(dateline, post_id)
     assert (moved.publish_at, moved.status) == (CHICAGOS, "pending_approval")
     assert dateline.stack.schedules() == []
-    assert slots() == [f"{sortable(CHICAGOS)}#{post.id}"]
+    assert slots() == [f"{sortable(CHICAGOS)}#{post_id}"]
+    stale = dateline.api("POST", f"/v1/posts/{post_id}/approve", {"hash": before["hash"]})
+    assert stale.json()["code"] == "revision_conflict"
+    now = dateline.read(post_id)["approval"]
+    assert dateline.api("POST", f"/v1/posts/{post_id}/approve", {"hash": now["hash"]}).status == 200
+    assert [entry.at for entry in dateline.stack.schedules()] == [CHICAGOS]
+
+
+def test_an_approved_post_stays_approved(dateline: Dateline, change: Change) -> None:
+    """What was approved is nine in the morning."""
+    dateline.deps.workspaces.save_settings(WORKSPACE, {"name": "Local", "approvals_required": True})
+    post_id = wall(dateline)
+    assert dateline.api("POST", f"/v1/posts/{post_id}/approve", {}).status == 200
+    change("2999a", New_York="America/Chicago")
+    settle(dateline)
+    post = post_of(dateline, post_id)
+    assert (post.publish_at, post.status, (post.approval or {})["state"]) == (CHICAGOS, "scheduled", "approved")
+    assert (post.approval or {})["hash"] == decision_hash(post)
+
+
+def test_posts_of_a_queue_take_their_places_with_them(dateline: Dateline, change: Change) -> None:
+    """An hour's shift brings each slot to the instant at which the next one was."""
+    times = [{"day": "tuesday", "time": time} for time in ("09:00", "10:00", "11:00")]
+    answer = dateline.api("POST", "/v1/queues", {"name": "Mornings", "timezone": NEW_YORK, "slots": times})
+    queue = answer.json()["id"]
+    ids = [dateline.post("prof_mastodon", text=f"Number {n}", queueId=queue)["id"] for n in range(2)]
+    change("2999a", New_York="America/Chicago")
+    settle(dateline)
+    assert [post_of(dateline, id).publish_at for id in ids] == [CHICAGOS, CHICAGOS + HOUR]
+    held = {row.slot: row.holders for row in BookingRow.query(f"queue#{queue}") if row.holders}
+    assert held == {sortable(CHICAGOS): {ids[0]}, sortable(CHICAGOS + HOUR): {ids[1]}}
+    third = dateline.post("prof_mastodon", text="Number 3", queueId=queue)
+    assert third["publishAt"] == "2027-06-15T16:00:00Z"
+    assert dateline.api("DELETE", f"/v1/posts/{ids[0]}").status == 200
+    fourth = dateline.post("prof_mastodon", text="Number 4", queueId=queue)
+    assert fourth["publishAt"] == "2027-06-15T14:00:00Z", "its place is free again"
 
 
 def many(dateline: Dateline, count: int = 9) -> list[str]:

@@ -40,21 +40,29 @@ def _body(sim: Simulation, step: Step) -> dict[str, Any]:
         body["profileIds"] = list(step["profiles"])
     if isinstance(step.get("in"), int | float):
         body["scheduledFor"] = rfc3339(sim.clock.now() + timedelta(seconds=step["in"]))
+    if step.get("queue") and sim.queue_id is not None:
+        body["queueId"] = sim.queue_id
+        if step.get("reservation") is not None and sim.reservations:
+            body["reservationId"] = sim.reservations[-1 - step["reservation"] % len(sim.reservations)]["id"]
     return body | dict(step.get("more", {}))
 
 
-def _send(sim: Simulation, step: Step, method: str, path: str, body: Any, label: str, **headers: str) -> Answer:
-    """Send a request, with its key if it has one, and note what its answer promises."""
+def send(
+    sim: Simulation, step: Step, method: str, path: str, body: Any, label: str, note: Callable[[Answer], None] | None = None,
+    **headers: str,
+) -> Answer:
+    """Send a request, with its key if it has one, and `note` what its answer promises: a post, unless told otherwise."""
+    note = note or (lambda answer: _note(sim, method, path, body, label, answer))
     if step.get("key"):
         headers["idempotency-key"] = step["key"]
     sent = {name.replace("_", "-"): value for name, value in headers.items()}
     answer = sim.request(method, path, body, sent)
     if step.get("key"):
         sim.requests.append({
-            "method": method, "path": path, "body": body, "headers": sent, "label": label, "at": sim.clock.now(),
+            "method": method, "path": path, "body": body, "headers": sent, "label": label, "at": sim.clock.now(), "note": note,
             "status": answer.status, "id": parsed(answer.body.decode()).get("id") if answer.status < 300 else None,
         })
-    _note(sim, method, path, body, label, answer)
+    note(answer)
     return answer
 
 
@@ -81,18 +89,26 @@ def _note(sim: Simulation, method: str, path: str, body: Any, label: str, answer
                 shown = view["publishAt"]
             if shown != wanted:
                 raise Violation(f"{label}: {method} {path} was answered with {member} {shown!r}, asked for {wanted!r}")
+    if isinstance(body, Mapping) and body.get("reservationId"):
+        slots = [reserved["slot"] for reserved in sim.reservations if reserved["id"] == body["reservationId"]]
+        if view["publishAt"] not in slots:
+            raise Violation(f"{label}: {slots} was reserved, {view['publishAt']} given")
 
 
-def create(sim: Simulation, step: Step) -> None:
-    """POST /v1/posts."""
+def creation(sim: Simulation, step: Step) -> dict[str, Any]:
+    """The body of a create."""
+    label = step["label"]
+    body = _body(sim, step) | {"metadata": {"label": label}, "labels": [label[-1], "all"]}
+    return body | {"publishNow": True} if step.get("when") == "now" else body
+
+
+def create(sim: Simulation, step: Step) -> Answer | None:
+    """POST /v1/posts. The answer, None if there was such a post before."""
     label = step["label"]
     if label in sim.labels:
-        return
+        return None
     sim.labels.append(label)
-    body = _body(sim, step) | {"metadata": {"label": label}}
-    if step.get("when") == "now":
-        body["publishNow"] = True
-    _send(sim, step, "POST", "/v1/posts", body, label)
+    return send(sim, step, "POST", "/v1/posts", creation(sim, step), label)
 
 
 def repeat(sim: Simulation, step: Step) -> None:
@@ -106,11 +122,11 @@ def repeat(sim: Simulation, step: Step) -> None:
     if first["status"] < 300:
         if answer.status < 300 and answer.json()["id"] != first["id"]:
             raise Violation(f"a repeated key made {answer.json()['id']} beside {first['id']}")
-        if 400 <= answer.status < 500 and first["path"] == "/v1/posts":
+        if 400 <= answer.status < 500 and first["path"].split("?")[0] in ("/v1/posts", "/v1/posts/bulk") and first["id"]:
             raise Violation(f"{first['label']}: create was answered {first['status']}, its repeat {answer.status}")
     elif answer.status < 300:
         first["status"], first["id"] = answer.status, answer.json()["id"]
-    _note(sim, first["method"], first["path"], first["body"], first["label"], answer)
+    first["note"](answer)
 
 
 def _on(sim: Simulation, step: Step) -> Post | None:
@@ -126,32 +142,32 @@ def edit(sim: Simulation, step: Step) -> None:
     if step.get("status"):
         body["status"] = step["status"]
     headers = {"if_match": f'"{post.revision}"'} if step.get("if_match") else {}
-    _send(sim, step, "PATCH", f"/v1/posts/{post.id}", body, step["label"], **headers)
+    send(sim, step, "PATCH", f"/v1/posts/{post.id}", body, step["label"], **headers)
 
 
 def cancel(sim: Simulation, step: Step) -> None:
     """DELETE /v1/posts/{id}."""
     if (post := _on(sim, step)) is not None:
-        _send(sim, {}, "DELETE", f"/v1/posts/{post.id}", None, step["label"])
+        send(sim, {}, "DELETE", f"/v1/posts/{post.id}", None, step["label"])
 
 
 def publish(sim: Simulation, step: Step) -> None:
     """POST /v1/posts/{id}/publish."""
     if (post := _on(sim, step)) is not None:
         headers = {} if step.get("wait") else {"prefer": "respond-async"}
-        _send(sim, step, "POST", f"/v1/posts/{post.id}/publish", {}, step["label"], **headers)
+        send(sim, step, "POST", f"/v1/posts/{post.id}/publish", {}, step["label"], **headers)
 
 
 def retry(sim: Simulation, step: Step) -> None:
     """POST /v1/posts/{id}/retry."""
     if (post := _on(sim, step)) is not None:
-        _send(sim, step, "POST", f"/v1/posts/{post.id}/retry", {}, step["label"])
+        send(sim, step, "POST", f"/v1/posts/{post.id}/retry", {}, step["label"])
 
 
 def stop(sim: Simulation, step: Step) -> None:
     """POST /v1/posts/{id}/stop."""
     if (post := _on(sim, step)) is not None:
-        _send(sim, step, "POST", f"/v1/posts/{post.id}/stop", {}, step["label"])
+        send(sim, step, "POST", f"/v1/posts/{post.id}/stop", {}, step["label"])
 
 
 def resolve(sim: Simulation, step: Step) -> None:
@@ -179,7 +195,7 @@ def _resolve(sim: Simulation, step: Step, post: Post, target: Target) -> None:
         body["remoteId"] = seen[0].remote_id
     if len(segments) > 1:
         body["segment"] = place
-    _send(sim, step, "POST", f"/v1/posts/{post.id}/targets/{target.profile_id}/resolve", body, post.metadata["label"])
+    send(sim, step, "POST", f"/v1/posts/{post.id}/targets/{target.profile_id}/resolve", body, post.metadata["label"])
 
 
 def reconnect(sim: Simulation, step: Step) -> None:
@@ -190,7 +206,38 @@ def reconnect(sim: Simulation, step: Step) -> None:
     sim.request("PATCH", f"/v1/profiles/{profile_id}", {"credentials": offered["credentials"]})
 
 
-OPERATIONS: Mapping[str, Callable[[Simulation, Step], None]] = {
+def pause(sim: Simulation, step: Step) -> None:
+    """PATCH /v1/profiles/{id}, or the whole workspace: nothing is to be published on it."""
+    _switch(sim, step, paused=True)
+
+
+def resume(sim: Simulation, step: Step) -> None:
+    """The same the other way."""
+    _switch(sim, step, paused=False)
+
+
+def _switch(sim: Simulation, step: Step, *, paused: bool) -> None:
+    path = f"/v1/profiles/{step['profile']}" if step.get("profile") else "/v1/workspace"
+    answer = sim.request("PATCH", path, {"paused": paused})
+    view = answer.json() if answer.status == 200 else {}
+    if view and view["paused"] != (paused or "workspace" in view.get("pausedBy", ())) and not _troubled(sim):
+        raise Violation(f"{path} was answered with {view}, asked for paused {paused}")
+
+
+def _troubled(sim: Simulation) -> bool:
+    """Whether somebody else may have switched in the same moment."""
+    return sim.interference is not None and bool(sim.interference.happened)
+
+
+def resume_all(sim: Simulation) -> None:
+    """Nothing stays paused."""
+    for path in ("/v1/workspace", *(f"/v1/profiles/{profile.id}" for profile in sim.profiles())):
+        answer = sim.request("PATCH", path, {"paused": False})
+        if answer.status != 200 or answer.json()["paused"]:
+            raise Violation(f"{path} could not be resumed: {answer.status} {answer.body.decode()[:300]}")
+
+
+OPERATIONS: Mapping[str, Callable[[Simulation, Step], object]] = {
     "create": create, "repeat": repeat, "edit": edit, "cancel": cancel, "publish": publish, "retry": retry, "stop": stop,
-    "resolve": resolve, "reconnect": reconnect,
+    "resolve": resolve, "reconnect": reconnect, "pause": pause, "resume": resume,
 }

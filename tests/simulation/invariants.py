@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from dateline.domain import lifecycle
 from dateline.domain.post import Post, Target
+from dateline.domain.profile import Profile
 from dateline.domain.view import post_view
+from dateline.store.bookings import bookings_of
 from local.networks.base import Entry
+from local.seed import WORKSPACE
 
 if TYPE_CHECKING:
     from tests.simulation.world import Simulation
@@ -84,8 +87,11 @@ def check(sim: Simulation) -> None:
         if before is None or before.version != post.version:
             _consistent(post, before)
             _trail(post)
+    _booked(sim, posts)
     _visible(sim, posts)
-    sim.known = posts
+    profiles = {profile.id: profile for profile in sim.profiles()}
+    _paused(sim, posts, profiles)
+    sim.known, sim.known_profiles = posts, profiles
 
 
 def _written(sim: Simulation, posts: Mapping[str, Post]) -> None:
@@ -106,6 +112,8 @@ def _written(sim: Simulation, posts: Mapping[str, Post]) -> None:
             view = post_view(post)
             for member in PLAIN:
                 was, now = told[newest].get(member), view.get(member)
+                if member == "publishAt" and was is None and told[newest]["status"] == "pending_approval":
+                    continue  # to be published at once: its approval gives it its time
                 if member == "targets":
                     was, now = [t["profileId"] for t in was or ()], [t["profileId"] for t in now or ()]
                 if was != now:
@@ -115,13 +123,23 @@ def _written(sim: Simulation, posts: Mapping[str, Post]) -> None:
             raise Violation(f"{posts[post_id].metadata.get('label')}: acknowledged as cancelled, and is {posts[post_id].status}")
 
 
+def _booked(sim: Simulation, posts: Mapping[str, Post]) -> None:
+    """Lists by profile and by label read the bookings: they say what the posts say, whoever wrote last."""
+    wanted, booked = {tuple(row) for post in posts.values() for row in bookings_of(post)}, sim.booked()
+    if sim.under_way():
+        booked = {row for row in booked if row[2] in posts}  # reserved for posts that come
+    if wanted != booked:
+        raise Violation(f"booked and not wanted: {sorted(booked - wanted)}, wanted and not booked: {sorted(wanted - booked)}")
+
+
 def _consistent(post: Post, before: Post | None) -> None:
     """One truth per post, and a deadline wherever something is still to be done."""
     label = post.metadata.get("label")
-    derived = lifecycle.derive(post.stage, [t.status for t in post.targets.values()])
+    derived = lifecycle.derive(post.stage, [t.standing for t in post.targets.values()])
     if post.status != derived:
         raise Violation(f"{label}: stored as {post.status}, its targets say {derived}")
-    if post.status not in lifecycle.RESTING and post.due_at is None:
+    undecided = post.status == "pending_approval" and lifecycle.late_at(post) is None
+    if post.status not in lifecycle.RESTING and post.due_at is None and not undecided:
         raise Violation(f"{label}: {post.status} without a deadline")
     if before is not None:
         for name in ("version", "revision", "sequence"):
@@ -137,6 +155,24 @@ def _consistent(post: Post, before: Post | None) -> None:
             raise Violation(f"{label}: {target.profile_id} is {target.status}, {out} segments are out, and its comment has ended")
         if target.status == "publishing" and target.lease_until is None and target.next_attempt_at is None:
             raise Violation(f"{label}: {target.profile_id} is publishing with neither a lease nor a next attempt")
+        if (target.status == "held") != (target.held_at is not None):
+            raise Violation(f"{label}: {target.profile_id} is {target.status}, held since {target.held_at}")
+        if target.status == "held" and target.armed is not None:
+            raise Violation(f"{label}: {target.profile_id} is held with a call under way")
+
+
+def _paused(sim: Simulation, posts: Mapping[str, Post], profiles: Mapping[str, Profile]) -> None:
+    """No attempt begins on a profile that is paused from before the step until after it."""
+    still = {
+        id for id, profile in profiles.items()
+        if profile.paused and id in sim.known_profiles and sim.known_profiles[id].sequence == profile.sequence
+    }
+    for post in posts.values():
+        before = sim.known.get(post.id)
+        for target in post.targets.values():
+            tries = before.targets[target.profile_id].tries if before and target.profile_id in before.targets else 0
+            if target.profile_id in still and target.tries > tries:
+                raise Violation(f"{post.metadata.get('label')}: {target.profile_id} is paused, and an attempt began")
 
 
 def _trail(post: Post) -> None:
@@ -153,13 +189,14 @@ def _trail(post: Post) -> None:
                 raise Violation(f"{label}: event {entry.sequence} says {entry.previous} -> {name} after {status}")
             status = name
         else:
+            name = "waiting" if name == "queued" else name  # as a held target shows itself when it waits again
             if name not in lifecycle.TARGET_TRANSITIONS[entry.previous or ""]:
                 raise Violation(f"{label}: event {entry.sequence}: {entry.profile_id} {entry.previous} -> {name}")
             targets[entry.profile_id or ""] = name
     if status != post.status:
         raise Violation(f"{label}: the last event says {status}, the post is {post.status}")
     for profile_id, name in targets.items():
-        now = post.targets[profile_id].status
+        now = post.targets[profile_id].status if profile_id in post.targets else ""  # a held one may be edited away
         if now in lifecycle.ANNOUNCED_TARGETS and now != name:
             raise Violation(f"{label}: the last event of {profile_id} says {name}, it is {now}")
 
@@ -211,7 +248,7 @@ def check_rest(sim: Simulation) -> None:
     posts = sim.posts()
     for post in posts.values():
         label = post.metadata.get("label")
-        if post.status not in lifecycle.RESTING:
+        if post.status not in lifecycle.RESTING and (post.status != "pending_approval" or post.due_at is not None):
             raise Violation(f"{label}: still {post.status}")
         for target in post.targets.values():
             unsure = target.comment is not None and target.comment["status"] == "unconfirmed"
@@ -220,10 +257,12 @@ def check_rest(sim: Simulation) -> None:
             if target.claim is not None or target.lease_until is not None:
                 raise Violation(f"{label}: {target.profile_id} is {target.status} and still claimed")
         _announced(sim, post)
-    positions = [event["position"] for partition in {p.partition for p in posts.values()}
-                 for event in sim.dateline.deps.events.feed(partition, 0, 1000)]
+    feed = sim.dateline.deps.events.feed(WORKSPACE, 0, 10_000)
+    positions = [event["position"] for event in feed]
     if positions != list(range(1, len(positions) + 1)):
         raise Violation(f"the feed has the positions {positions}")
+    for profile in sim.profiles():
+        _profile_announced(sim, profile, feed)
     if sim.setting.get("calm"):
         _out(posts)
 
@@ -240,6 +279,20 @@ def _announced(sim: Simulation, post: Post) -> None:
         raise Violation(f"{label}: never said on the topic: {unsaid}")
 
 
+def _profile_announced(sim: Simulation, profile: Profile, feed: list[dict[str, Any]]) -> None:
+    """Every change of a profile is an event, and everything was released."""
+    if profile.paused or profile.release is not None:
+        raise Violation(f"{profile.id} is paused by {set(profile.paused)}, to be released from {profile.release}")
+    told = [(e["sequence"], e["type"]) for e in feed if e["id"].startswith(f"{profile.id}#")]
+    if [sequence for sequence, _ in told] != list(range(1, profile.sequence + 1)):
+        raise Violation(f"{profile.id}: the feed has {told} of {profile.sequence} events")
+    if told[-len(profile.trail) :] != [(line.sequence, line.kind) for line in profile.trail]:
+        raise Violation(f"{profile.id}: the feed has {told}, the trail {profile.trail}")
+    unsaid = [f"{profile.id}#{sequence}" for sequence, _ in told if not sim.announced[f"{profile.id}#{sequence}"]]
+    if unsaid:
+        raise Violation(f"never said on the topic: {unsaid}")
+
+
 def _out(posts: Mapping[str, Post]) -> None:
     """Where nothing went wrong, everything is out but what a network refuses by its own rules."""
     for post in posts.values():
@@ -247,7 +300,8 @@ def _out(posts: Mapping[str, Post]) -> None:
             code = (target.error or target.comment or {}).get("code")
             if target.comment is not None and code != "duplicate_content":
                 raise Violation(f"{post.metadata.get('label')}: the comment of {target.profile_id} is not out: {target.comment}")
-            if target.status == "published" or post.status in ("draft", "cancelled") or code in ("duplicate_content", "too_late"):
+            resting = post.status in ("draft", "cancelled", "pending_approval")
+            if target.status == "published" or resting or code in ("duplicate_content", "too_late"):
                 continue
             what = f"{target.profile_id} is {target.status} ({target.error})"
             raise Violation(f"{post.metadata.get('label')}: {what}, though nothing failed")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING, Any
 
+from tests.simulation import settings
 from tests.simulation.trouble import AWS
 
 if TYPE_CHECKING:
@@ -14,25 +15,43 @@ THREADED = ("prof_mastodon", "prof_gotosocial", "prof_bluesky", "prof_x")
 PROFILES = (*THREADED, "prof_telegram")
 FAULTS = ("rate_limit", "server_error", "slow", "slow", "reject", "expired_token", "lost_answer", "lost_answer")
 
-CLIENT = {"create": 24, "repeat": 4, "edit": 7, "cancel": 3, "publish": 4, "retry": 4, "stop": 3, "resolve": 4, "reconnect": 1}
+CLIENT = {"create": 24, "repeat": 4, "edit": 7, "cancel": 3, "publish": 4, "retry": 4, "stop": 3, "resolve": 4, "reconnect": 1,
+          "pause": 7, "resume": 4, "bulk": 5, "undo": 5, "validate": 3}
+QUEUED = {"enqueue": 8, "requeue": 3, "reserve": 5, "unreserve": 1}
+APPROVED = {"approve": 14, "reject": 2}
+"""What clients do besides where there is a queue, and where posts must be approved."""
+CHOOSING = frozenset({
+    "repeat", "undo", "unreserve", "deliver", "duplicate", "replay", "delay", "drop", "fire", "drop_entry", "replay_stream",
+})
+"""These take any of what there is, by its number."""
+BAD: tuple[dict[str, Any], ...] = ({"profileIds": ["prof_nobody"]}, {"onLate": "never"}, {"labels": [""]})
+"""What makes a row of an import a bad one."""
+CREATING = frozenset({"create", "enqueue", "validate", "bulk"})
+ON_A_POST = frozenset({"edit", "cancel", "publish", "retry", "stop", "resolve", "approve", "reject", "requeue"})
 AROUND = {
     "deliver": 26, "duplicate": 4, "replay": 3, "delay": 2, "drop": 2, "fire": 4, "drop_entry": 1, "stream": 4,
     "replay_stream": 2, "forget_stream": 1, "sweep": 4, "tick": 12, "run": 10, "fault": 20, "quirk": 1, "clear": 1,
 }
+EDITABLE = frozenset({"draft", "scheduled", "queued", "pending_approval"})
 SUITED: dict[str, frozenset[str]] = {
-    "edit": frozenset({"draft", "scheduled", "queued"}), "cancel": frozenset({"draft", "scheduled", "queued"}),
-    "publish": frozenset({"draft", "scheduled", "queued"}), "retry": frozenset({"failed", "partial", "publishing"}),
+    "edit": EDITABLE, "cancel": EDITABLE, "publish": EDITABLE, "requeue": EDITABLE,
+    "approve": frozenset({"pending_approval"}), "reject": frozenset({"pending_approval"}),
+    "retry": frozenset({"failed", "partial", "publishing"}),
     "stop": frozenset({"publishing"}), "resolve": frozenset({"unconfirmed", "publishing"}),
 }
 """In which states a request usually makes sense; now and then it comes in any other."""
 HARMLESS = frozenset({
     "create", "repeat", "edit", "cancel", "publish", "deliver", "duplicate", "replay", "delay", "fire", "stream",
-    "replay_stream", "sweep", "tick", "run",
+    "replay_stream", "sweep", "tick", "run", "pause", "resume", "bulk", "undo", "validate", *QUEUED, *APPROVED,
 })
 """All that a calm run does: disorder, and nothing that fails."""
 FEW, MANY = (1, 1, 1, 2, 3), (2, 4, 8)
-UNTROUBLED = frozenset({"tick", "fault", "quirk", "clear", "drop", "delay"})
-NESTED = ("edit", "cancel", "publish", "retry", "stop", "deliver", "deliver", "deliver", "sweep", "stream", "fire", "duplicate")
+UNTROUBLED = frozenset({"validate", "tick", "fault", "quirk", "clear", "drop", "delay"})
+NESTED = (
+    "edit", "cancel", "publish", "retry", "stop", "deliver", "deliver", "deliver", "sweep", "stream", "fire", "duplicate",
+    "pause", "resume", "create", "bulk", "undo", "undo", "enqueue", "enqueue", "requeue", "reserve", "approve", "approve",
+    "reject",
+)
 
 
 class Steps:
@@ -42,14 +61,18 @@ class Steps:
         self._random = draw = random.Random(f"dateline {seed}")
         self.setting: dict[str, Any] = {
             "seed": seed, "calm": draw.random() < 0.1, "lead": draw.choice((0, 0, 75)), "scale": draw.choice((1.0, 1.0, 0.1)),
-            "faults_stay": draw.random() < 0.3,
+            "faults_stay": draw.random() < 0.3, "rules": settings.drawn(draw),
         }
         self.count = draw.randint(30, 90) if most is None else most
         self._trouble = 0.0 if self.setting["calm"] else draw.choice((0.0, 0.15, 0.35, 0.6))
         self._posts = draw.randint(3, 14)
-        self._versions = 0
-        self._keys = 0
-        weights = {**CLIENT, **AROUND}
+        self._alike = draw.choice((0.15, 0.15, 0.5))
+        self._versions = self._keys = self._made = 0
+        rules = self.setting["rules"]
+        weights = {
+            **CLIENT, **AROUND, **(QUEUED if rules.get("queue") else {}), **(APPROVED if rules.get("approvals") else {}),
+        }
+        self._nested = [name for name in NESTED if name in weights]
         if self.setting["calm"]:
             weights = {name: weight for name, weight in weights.items() if name in HARMLESS}
         if draw.random() < 0.3:
@@ -59,8 +82,10 @@ class Steps:
     def next(self, sim: Simulation) -> dict[str, Any]:
         """The next step."""
         name = "create" if not sim.labels else self._random.choices(self._names, self._weights)[0]
-        if name == "create" and len(sim.labels) >= self._posts:
+        if name in CREATING and len(sim.labels) >= self._posts + (6 if name == "bulk" else 0):
             name = "run"
+        if name == "undo" and not sim.imports:
+            name = "stream"
         step = self._step(name, sim)
         likely = self._trouble * (2 if name in ("run", "deliver") else 1)
         if self._random.random() < likely and name not in UNTROUBLED:
@@ -70,17 +95,17 @@ class Steps:
     def _step(self, name: str, sim: Simulation) -> dict[str, Any]:
         draw = self._random
         step: dict[str, Any] = {"op": name}
-        if name == "create":
-            return step | self._creation(len(sim.labels) + 1)
-        if name in CLIENT and name not in ("repeat", "reconnect"):
+        if name in ("create", "validate"):
+            return step | self._creation()
+        if name in ON_A_POST:
             step["label"] = draw.choice(self._suited(name, sim))
             if name != "cancel" and draw.random() < 0.5:
                 step["key"] = self._key()
-        if name in ("repeat", "deliver", "duplicate", "replay", "delay", "drop", "fire", "drop_entry", "replay_stream"):
+        if name in CHOOSING:
             step["which"] = draw.randrange(1000)
         make = getattr(self, f"_{name}", None)
-        if name == "fault":
-            return step | self._fault(sim)
+        if name in ("fault", "pause"):
+            return step | (self._fault(sim) if name == "fault" else self._pause(sim))
         return step | (make() if make else {})
 
     def _suited(self, name: str, sim: Simulation) -> list[str]:
@@ -93,7 +118,7 @@ class Steps:
 
     def _texts(self, label: str, segments: int) -> list[str]:
         self._versions += 1
-        if segments == 1 and self._random.random() < 0.15:
+        if segments == 1 and self._random.random() < self._alike:
             return [f"The same words {self._random.randint(1, 2)}"]
         return [f"{label} version {self._versions} part {number}" for number in range(segments)]
 
@@ -104,8 +129,9 @@ class Steps:
             round(draw.uniform(5, 120), 3), draw.randint(4000, 100_000),
         ))
 
-    def _creation(self, number: int) -> dict[str, Any]:
-        draw, label = self._random, f"p{number}"
+    def _creation(self) -> dict[str, Any]:
+        self._made += 1
+        draw, label = self._random, f"p{self._made}"
         segments = draw.choice((1, 1, 1, 1, 2, 3))
         pool = PROFILES if segments == 1 else THREADED
         step: dict[str, Any] = {
@@ -123,6 +149,7 @@ class Steps:
             step["media"] = True if segments == 1 else draw.randrange(segments)
         if draw.random() < 0.2:
             step["more"] = {"maxLateness": draw.choice(("PT2M", "PT1H")), "onLate": draw.choice(("publish", "fail", "draft"))}
+        step["more"] = {**step["more"], **self._doubled(step["texts"])}
         if "prof_telegram" not in step["profiles"] and draw.random() < 0.3:
             # Now and then the post's own words, which X refuses for good.
             words = step["texts"][0] if draw.random() < 0.15 else f"{label} version {self._versions} comment"
@@ -131,11 +158,54 @@ class Steps:
             step["more"]["onSegmentFailure"] = draw.choice(("resume", "resume", "rollback", "stop"))
         return step
 
+    def _doubled(self, texts: list[str]) -> dict[str, Any]:
+        """Words that others have too are refused, unless it is said that they may be."""
+        return {"allowDuplicate": True} if texts[0].startswith("The same") and self._random.random() < 0.6 else {}
+
+    def _enqueue(self) -> dict[str, Any]:
+        """A creation that takes the next place of the queue, or one that was reserved."""
+        step = {name: value for name, value in self._creation().items() if name not in ("in", "when")}
+        reserved = {"reservation": self._random.choice((0, 0, 1))} if self._random.random() < 0.4 else {}
+        return step | {"queue": True, **reserved}
+
+    def _requeue(self) -> dict[str, Any]:
+        return {"queue": True} | ({"reservation": self._random.choice((0, 0, 1))} if self._random.random() < 0.3 else {})
+
+    def _reserve(self) -> dict[str, Any]:
+        return {"minutes": self._random.choice((1, 5, 60, 600))}
+
+    def _approve(self) -> dict[str, Any]:
+        return {"hash": self._random.choice((None, "same", "same", "stale"))}
+
+    def _reject(self) -> dict[str, Any]:
+        return self._approve()
+
+    def _bulk(self) -> dict[str, Any]:
+        """Two to six rows, some of them at the same time, some of them bad."""
+        draw, rows = self._random, []
+        at, bad = self._wait(), draw.random() < 0.3
+        for _ in range(draw.randint(2, 6)):
+            row = self._enqueue() if self.setting["rules"].get("queue") and draw.random() < 0.3 else self._creation()
+            row.pop("key", None)
+            row.pop("reservation", None)
+            if "in" in row and draw.random() < 0.4:
+                row["in"] = at
+            if bad and draw.random() < 0.3:
+                row["more"] = {**row["more"], **draw.choice(BAD)}
+            rows.append(row)
+        step: dict[str, Any] = {"rows": rows}
+        if draw.random() < 0.6:
+            step["onError"] = draw.choice(("abort", "skip"))
+        if draw.random() < 0.3:
+            step["stagger"] = draw.randint(1, 15)
+        return step | ({"key": self._key()} if draw.random() < 0.6 else {})
+
     def _edit(self) -> dict[str, Any]:
         draw = self._random
         step: dict[str, Any] = {"if_match": draw.random() < 0.2}
         if draw.random() < 0.6:
             step["texts"] = self._texts("edited", 1)
+            step["more"] = self._doubled(step["texts"])
         if draw.random() < 0.5:
             step["in"] = self._wait()
         if draw.random() < 0.3:
@@ -149,6 +219,16 @@ class Steps:
 
     def _reconnect(self) -> dict[str, Any]:
         return {"profile": self._random.choice(PROFILES)}
+
+    def _pause(self, sim: Simulation) -> dict[str, Any]:
+        """A profile with something still to be done, now and then the whole workspace."""
+        if self._random.random() < 0.15:
+            return {}
+        busy = [t.profile_id for post in sim.known.values() if post.status != "draft" for t in post.open_targets()]
+        return {"profile": self._random.choice(sorted(busy) or PROFILES)}
+
+    def _resume(self) -> dict[str, Any]:
+        return {} if self._random.random() < 0.25 else self._reconnect()
 
     def _deliver(self) -> dict[str, Any]:
         return {"wait": self._random.choice((0, 20, 100, 500))}
@@ -204,10 +284,11 @@ class Steps:
             service = draw.choice((*AWS, "mastodon", "bluesky", "x", "telegram"))
             return {"kind": kind, "phase": phase, "service": service, "times": draw.choice((2, 5, 30))}
         on = draw.choice(("network", "network", "any", "dynamodb")) if name in ("run", "deliver", "publish") else "any"
-        most = (4 if on == "network" else 60) if name == "run" else 2 if on == "network" else 12
+        calls = {"run": 60, "bulk": 30, "undo": 30}.get(name, 12)
+        most = calls if on != "network" else 4 if name == "run" else 2
         trouble = {"kind": kind, "phase": phase, "on": on, "nth": draw.randint(1, most)}
         if kind == "stall":
             trouble["seconds"] = draw.choice((1.0, 10.0, 40.0, 130.0))
         if kind == "step":
-            trouble["step"] = self._step(draw.choice(NESTED) if sim.labels else "sweep", sim)
+            trouble["step"] = self._step(draw.choice(self._nested) if sim.labels else "sweep", sim)
         return trouble

@@ -14,8 +14,8 @@ from dateline.platforms.base import AnswerLost, NotSent
 from local.stack import Crash, Stack
 
 Trouble = Mapping[str, Any]
-"""`kind`, then where it strikes: the `nth` external call of the step `on` any service, one of AWS's, or a "network", `phase`
-before or after it; an outage: the first `times` calls of `service`."""
+"""`kind`, then where it strikes: the `nth` external call of the step `on` any service, one of AWS's, a "network", or one
+operation, `phase` before or after it; an outage: the first `times` calls of `service`."""
 
 AWS = ("dynamodb", "sqs", "scheduler", "sns", "kms")
 KINDS = ("crash", "error", "throttle", "conflict", "stall", "step", "outage")
@@ -37,7 +37,7 @@ class Interference:
         """Count a call of a handler and let strike what waits for it."""
         if self._inside:
             return
-        names = ("any", "network" if service not in AWS else service)
+        names = ("any", "network" if service not in AWS else service, operation)
         if phase == "before":
             self._calls.update(names)
         for trouble in list(self._waiting):

@@ -6,12 +6,13 @@ here decides what is right: `invariants` does.
 
 from __future__ import annotations
 
+import gc
 import logging
 import random
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
@@ -19,16 +20,22 @@ from unittest.mock import patch
 from moto.dynamodb.models import dynamodb_backends
 
 from dateline.domain import ids
+from dateline.domain.limits import METRICS, Count
 from dateline.domain.post import Post
+from dateline.domain.profile import Profile
 from dateline.domain.view import post_view
+from dateline.store.allowances import COLUMNS, usage_key
+from dateline.store.imports import OPEN, Import
 from dateline.store.posts import from_row
-from dateline.store.tables import PostRow
+from dateline.store.queues import Holder
+from dateline.store.tables import PostRow, WorkspaceRow
+from dateline.usecases.admit import WRITTEN_WITHIN
 from local.runtime import LOG
 from local.seed import WORKSPACE, profile_of
 from local.stack import Answer
 from local.template import ACCOUNT
 from tests.harness import NETWORKS_URL, START, Dateline
-from tests.simulation import clients, invariants, surroundings
+from tests.simulation import clients, invariants, reserved, rules, settings, surroundings, teams
 from tests.simulation.invariants import Violation
 from tests.simulation.trouble import Interference
 
@@ -40,7 +47,9 @@ SETTLE_SECONDS = 20.0
 LONGEST_REST = timedelta(days=3)
 """Once everything works again, every post must be at rest within so much simulated time."""
 MINUTE = timedelta(minutes=1)
+IN_THE_WAY = WRITTEN_WITHIN + MINUTE
 
+OPERATIONS = {**clients.OPERATIONS, **teams.OPERATIONS, **surroundings.OPERATIONS}
 PROFILES = ("prof_mastodon", "prof_gotosocial", "prof_bluesky", "prof_x", "prof_telegram")
 
 
@@ -49,6 +58,7 @@ class Simulation:
 
     def __init__(self, setting: Mapping[str, Any]) -> None:
         self.setting = setting
+        self.rules: Mapping[str, Any] = setting.get("rules", {})
         environment = {
             "DATELINE_CALL_SECONDS": str(CALL_SECONDS), "DATELINE_SETTLE_SECONDS": str(setting.get("settle", SETTLE_SECONDS)),
             "DATELINE_LEAD_SECONDS": str(setting.get("lead", 0)), "DATELINE_RETRY_SCALE": str(setting.get("scale", 1.0)),
@@ -64,15 +74,28 @@ class Simulation:
         self.told: dict[str, dict[int, dict[str, Any]]] = {}
         """Post id -> revision -> the post as some answer showed it."""
         self.cancelled: set[str] = set()
+        self.approving: set[str] = set()
+        """Posts that somebody asked to approve, whatever the answer."""
+        self.queue_id: str | None = None
+        self.reservations: list[dict[str, Any]] = []
+        self.batches: list[dict[str, Any]] = []
+        """The labels of the rows of every import that was asked for."""
+        self.imports: dict[str, set[str]] = {}
+        """Imports that were acknowledged, with the labels of the rows that are to be."""
+        self.undone: dict[str, set[str]] = {}
+        """Imports whose undo was acknowledged, with what it kept."""
+        self.violation: Violation | None = None
         self.announced: Counter[str] = Counter()
         self.bodies: list[str] = []
         """Every message that was ever in the deliveries queue."""
         self.known: dict[str, Post] = {}
         """The posts as they were after the step before."""
+        self.known_profiles: dict[str, Profile] = {}
         self.interference: Interference | None = None
         self.done = 0
         self._swept = START
         self._read: dict[tuple[str, str], Post] = {}
+        self._cache: dict[tuple[str, int, str, str], Any] = {}
         self._random = random.Random(f"ids {setting.get('seed')}")
 
     def __enter__(self) -> Simulation:
@@ -87,6 +110,7 @@ class Simulation:
             self._leave()
             raise
         self.clock.on_advance = lambda _now: self.http.settle_due()
+        settings.set_up(self, self.rules)
         self._check_permission, self.stack.watch.tap = self.stack.watch.tap, self._tap
         return self
 
@@ -98,6 +122,7 @@ class Simulation:
 
     def _leave(self) -> None:
         self._patch.stop()
+        gc.unfreeze()  # what a cold start set aside for the life of its process (coldstart.py): this one has many lives
         LOG.setLevel(self._level)
 
     def _tap(self, service: str, operation: str, params: Mapping[str, Any], answer: Mapping[str, Any]) -> None:
@@ -113,14 +138,68 @@ class Simulation:
 
     def posts(self) -> dict[str, Post]:
         """Every stored post by id, read from moto itself: a scan after every step would cost more than the steps."""
-        table = dynamodb_backends[ACCOUNT][self.stack.region].tables[self.dateline.deps.settings.tables["posts"]]
         found = {}
-        for item in table.all_items():
+        for item in self._items("posts"):
             key = item.attrs["id"].value, item.attrs["version"].value
             if key not in self._read:
                 self._read[key] = from_row(PostRow.from_raw_data(item.to_json()["Attributes"]))
             found[key[0]] = self._read[key]
         return found
+
+    def booked(self) -> set[tuple[str, ...]]:
+        """Every stored booking and label row, but not what else lies beside them."""
+        names = ("profile_id", "slot", "post_id", "ws", "state")
+        rows = [item.attrs for item in self._items("bookings") if item.attrs["slot"].value[0].isdigit() and "state" in item.attrs]
+        return {tuple(row[name].value for name in names) for row in rows}
+
+    def _items(self, table: str) -> Any:
+        return dynamodb_backends[ACCOUNT][self.stack.region].tables[self.dateline.deps.settings.tables[table]].all_items()
+
+    def slots(self) -> dict[str, list[Holder]]:
+        """Every stored slot of the queue, and who holds its places (reservations that have lapsed, too)."""
+        rows = [item.attrs for item in self._items("bookings") if item.attrs["profile_id"].value == f"queue#{self.queue_id}"]
+        members = {row["slot"].value: row["holders"].value if "holders" in row else () for row in rows}
+        return {slot: [Holder.restored(member) for member in held] for slot, held in members.items()}
+
+    def _workspace_rows(self, prefix: str) -> Iterator[WorkspaceRow]:
+        for item in self._items("workspaces"):
+            if item.attrs["pk"].value.startswith(prefix):
+                yield WorkspaceRow.from_raw_data(item.to_json()["Attributes"])
+
+    def usage(self) -> dict[Count, int]:
+        """Every counter of the live side of the workspace that is not zero."""
+        found = {}
+        for row in self._workspace_rows(usage_key(WORKSPACE, "", "")[0]):
+            period, _, owner = row.sk.partition("#")
+            for metric in METRICS:
+                if number := int(getattr(row, COLUMNS[metric].attr_name) or 0):
+                    found[Count(metric, period, owner)] = number
+        return found
+
+    def heads(self) -> dict[str, Import]:
+        """The heads of all imports by id."""
+        rows = (row for row in self._workspace_rows("bulk#bulk_") if row.sk == "head")
+        return {head.id: head for head in (Import(**{**row.body, "version": int(row.version or 0)}) for row in rows)}
+
+    def listed_imports(self) -> list[str]:
+        """The imports that sweep would look at."""
+        return [row.sk for row in self._workspace_rows(OPEN)]
+
+    def under_way(self) -> list[Import]:
+        """Imports that hold something for posts which are not there yet."""
+        return [head for head in self.heads().values() if head.state in ("reserving", "writing")]
+
+    def cached(self, post: Post, what: str, key: str, make: Callable[[Post, str], Any]) -> Any:
+        """Something that follows from a stored post alone."""
+        at = (post.id, post.version, what, key)
+        if at not in self._cache:
+            self._cache[at] = make(post, key)
+        return self._cache[at]
+
+    def profiles(self) -> list[Profile]:
+        """The stored profiles of the simulation, as they are."""
+        found = (self.dateline.deps.profiles.stored(profile_id) for profile_id in PROFILES)
+        return [profile for profile in found if profile is not None]
 
     def post(self, label: str) -> Post | None:
         """The stored post of a label, if it is there."""
@@ -137,13 +216,25 @@ class Simulation:
         self.done += 1
         with self._troubled(step):
             self.execute(step)
+        if self.violation is not None:
+            raise self.violation
         self.remember_messages()
+        self.check()
+
+    def check(self) -> None:
+        """Everything that must hold at any moment."""
         invariants.check(self)
+        rules.check(self)
+        reserved.check(self)
 
     def execute(self, step: Step) -> None:
         """Do one step, without troubles of its own. A step whose post or message is not there does nothing."""
-        operation = clients.OPERATIONS.get(step["op"]) or surroundings.OPERATIONS[step["op"]]
-        operation(self, step)
+        operation = OPERATIONS[step["op"]]
+        try:
+            operation(self, step)
+        except Violation as violation:
+            self.violation = violation  # inside a handler's call somebody may catch it
+            raise
 
     @contextmanager
     def _troubled(self, step: Step) -> Iterator[None]:
@@ -160,9 +251,15 @@ class Simulation:
         happened = self.interference.happened if self.interference else []
         if answer.status >= 500:
             code = clients.parsed(answer.body.decode() or "{}").get("code")
-            if code == "internal_error" or (not happened and not path.startswith("/v1/profiles")):
+            excused = happened or path.startswith("/v1/profiles") or self._contended()
+            if code == "internal_error" or not excused:
                 raise Violation(f"{method} {path} answered {answer.status} {answer.body.decode()[:300]} after {happened}")
         return answer
+
+    def _contended(self) -> bool:
+        """Whether an import that stopped halfway may stand in the way: nobody can tell yet whether its posts come."""
+        since = (self.clock.now() - IN_THE_WAY).timestamp()
+        return any(not head.finished or (head.state == "dropped" and head.created_at > since) for head in self.heads().values())
 
     def remember_messages(self) -> None:
         """Keep the bodies of all messages, for stale ones that come late."""
@@ -193,7 +290,9 @@ class Simulation:
 
     def _next_sweep(self, posts: Mapping[str, Post]) -> datetime | None:
         """The first full minute at which sweep would find something; a sweep that finds nothing does nothing."""
-        deadlines = [post.due_at for post in posts.values() if post.due_at is not None]
+        wanted = [post.due_at for post in posts.values()] + [profile.due_at for profile in self.profiles()]
+        wanted += [datetime.fromtimestamp(head.until, UTC) for head in self.heads().values() if not head.finished]
+        deadlines = [moment for moment in wanted if moment is not None]
         if not deadlines:
             return None
         earliest = max(min(deadlines), self._swept + timedelta(microseconds=1), self.clock.now())
@@ -208,11 +307,14 @@ class Simulation:
         if not self.setting.get("faults_stay"):
             surroundings.clear(self, {})
         self.interference = None
+        clients.resume_all(self)
+        teams.approve_half(self)
         if not self.pass_time(LONGEST_REST.total_seconds(), until_rest=True):
             open_posts = [f"{p.metadata.get('label')} {p.status} {[t.status for t in p.targets.values()]} due {p.due_at}"
                           for p in self.posts().values() if p.due_at is not None]
-            raise Violation(f"not everything came to rest within {LONGEST_REST}: {open_posts}")
-        invariants.check(self)
+            raise Violation(f"not everything came to rest within {LONGEST_REST}: {open_posts}, imports {self.under_way()}")
+        self.check()
         invariants.check_rest(self)
+        reserved.check_rest(self)
         if self.dateline.refused:
             raise Violation(f"the template's roles would refuse: {sorted(self.dateline.refused)}")

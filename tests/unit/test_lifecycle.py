@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from dateline.domain import lifecycle, retry
 from dateline.domain.errors import Problem
 from dateline.domain.lifecycle import POST_TRANSITIONS, RESTING, TARGET_OPEN, TARGET_TRANSITIONS, derive
-from dateline.domain.post import Post, RemoteSegment, Target
+from dateline.domain.post import Attempt, Post, RemoteSegment, Target
 
 PAGE = Path(__file__).parents[2] / "docs" / "lifecycle.md"
 NOW = datetime(2027, 6, 15, 9, 0, tzinfo=UTC)
@@ -35,7 +35,7 @@ POST_MEANS = {
 }
 TARGET_MEANS = {
     "waiting": "nothing began; the post's status speaks for it", "publishing": "a worker has it, or looks after it",
-    "retrying": "waits for its next attempt", "held": "waits for its profile to be connected again",
+    "retrying": "waits for its next attempt", "held": "waits until its profile may publish again (it is paused)",
     "published": "it stands on the network", "failed": "it does not stand there, beyond the segments listed",
     "unconfirmed": "it may stand there; a person has to look", "cancelled": "given up before anything began",
 }
@@ -56,7 +56,11 @@ def sets_of(kinds: tuple[str, ...]) -> list[frozenset[str]]:
 
 
 def post(stage: str = "queued", *statuses: str) -> Post:
+    """A post with targets of these statuses; held ones have begun."""
     targets = {f"prof_{n}": Target(f"prof_{n}", "mastodon", status) for n, status in enumerate(statuses or ("waiting",))}
+    for target in targets.values():
+        if target.status == "held":
+            target.held_begun, target.held_at = True, NOW
     made = Post("post_1", "wks", "live", stage, NOW, targets=targets, publish_at=NOW)
     made.status = derive(stage, [t.status for t in targets.values()])
     return made
@@ -111,9 +115,11 @@ def test_an_end_is_left_only_by_a_person() -> None:
 
 @given(st.lists(st.sampled_from([*sorted(TARGET_OPEN), *ENDED]), min_size=1, max_size=4), st.data())
 def test_every_legal_step_of_a_target_is_a_legal_step_of_its_post(statuses: list[str], data: st.DataObject) -> None:
-    """Whatever one target may do beside the others, the derived status moves along the post's table."""
+    """Whatever one target may do beside the others, the derived status moves along the post's table. (A target that is held
+    before it began stands as waiting: to the post, nothing has happened.)"""
     index = data.draw(st.integers(0, len(statuses) - 1))
     after = TARGET_TRANSITIONS[statuses[index]] - {"cancelled"}
+    after -= {"waiting": {"held"}, "held": {"waiting"}}.get(statuses[index], set())
     if not after:
         return
     was = derive("queued", statuses)
@@ -130,6 +136,7 @@ MOVES: dict[str, Move] = {
     "retrying": lambda p, t: lifecycle.retry_later(p, t, NOW, "code", "detail", NOW),
     "failed": lambda p, t: lifecycle.end(p, t, "failed", NOW, "code", "detail"),
     "unconfirmed": lambda p, t: lifecycle.end(p, t, "unconfirmed", NOW, "code", "detail"),
+    "held": lambda p, t: lifecycle.hold(p, t, "code", "detail", NOW),
 }
 
 
@@ -174,6 +181,46 @@ def test_a_cancel_wins_until_the_first_claim(status: str) -> None:
     else:
         with pytest.raises(Problem):
             lifecycle.stage(of, "cancelled", NOW)
+
+
+def test_a_post_that_is_held_before_it_began_has_not_begun() -> None:
+    of = post("scheduled", "waiting", "waiting")
+    targets = list(of.targets.values())
+    for target in targets:
+        lifecycle.hold(of, target, "profile_paused", "Later.", NOW)
+    assert (of.status, targets[0].status, targets[0].tries) == ("queued", "held", 0)
+    assert [t.kind for t in of.trail] == ["post.queued", "target.held", "target.held"]
+    lifecycle.release(of, targets[0], NOW)
+    assert (of.status, targets[0].status) == ("queued", "waiting")
+    assert (of.trail[-1].kind, of.trail[-1].previous) == ("target.queued", "held")
+    lifecycle.stage(of, "cancelled", NOW)
+    assert [(t.status, t.error) for t in targets] == [("cancelled", None)] * 2
+
+
+def test_a_target_that_is_held_between_its_attempts_goes_back_to_wait_for_the_next() -> None:
+    of = post("queued", "publishing")
+    of.targets["prof_0"].attempts.append(Attempt(1, NOW))
+    lifecycle.hold(of, first(of), "profile_paused", "Later.", NOW)
+    assert (of.status, first(of).status) == ("publishing", "held") and (ended := first(of).attempt) is not None
+    assert (ended.outcome, ended.ended_at) == ("held", NOW)
+    lifecycle.release(of, first(of), NOW + timedelta(days=1))
+    assert (first(of).status, first(of).next_attempt_at, first(of).error) == ("retrying", NOW + timedelta(days=1), None)
+
+
+@pytest.mark.parametrize(("on_late", "days"), [("publish", 30), ("fail", 1), ("draft", 1)])
+def test_a_held_target_has_a_deadline_and_is_looked_at_seldom_until_then(on_late: str, days: int) -> None:
+    of = post("queued", "waiting")
+    of.max_lateness, of.on_late = 86400.0, on_late
+    lifecycle.hold(of, first(of), "profile_paused", "Later.", NOW)
+    assert lifecycle.held_until(of, first(of)) == NOW + timedelta(days=days)
+    looks = 0
+    while not lifecycle.held_until(of, first(of)) < (now := of.due_at or NOW):
+        assert lifecycle.overdue(of, first(of), now) and not lifecycle.overdue(of, first(of), now - timedelta(seconds=1))
+        looks, first(of).nudged_at = looks + 1, now
+        lifecycle.conclude(of, now)
+    assert days * 2 - 1 <= looks <= days * 4
+    assert lifecycle.overdue(of, first(of), now)
+    assert now - lifecycle.held_until(of, first(of)) == timedelta(seconds=retry.GRACE)
 
 
 def test_a_worker_that_takes_over_an_armed_target_knows_that_it_knows_nothing() -> None:
@@ -224,6 +271,7 @@ def page() -> str:
         "A failed target is retried on request. An unconfirmed one never is, until a person says that it was not published.", "",
         "## The post from its targets", "",
         f"As long as all targets wait, the post is what was decided of it: {listed({*BEFORE, 'cancelled'})}.",
+        "A target that is held before its first claim counts as waiting: the post can still be edited and cancelled.",
         "Afterwards its targets alone say what it is:", "",
         "| an open target | unconfirmed | published | failed | the post |", "|---|---|---|---|---|",
         "| yes | any | any | any | `publishing` |",

@@ -92,7 +92,7 @@ def test_every_answer_that_a_route_names_has_a_shape_and_every_shape_a_route() -
 
 @NAMED
 def test_the_example_of_a_route_is_true_to_its_schemas(route: Route) -> None:
-    if route.path in ("/docs", "/openapi.json"):
+    if route.path in ("/docs", "/openapi.json") or route.path.endswith(".csv"):
         return
     recorded = EXAMPLES["answers"][f"{route.method} {route.path}"]
     assert recorded["status"] in (route.status, *route.also)

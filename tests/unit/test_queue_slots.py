@@ -241,6 +241,8 @@ def test_an_id_tells_the_moment_it_was_made_with(milliseconds: int) -> None:
     assert time_of(new_id("resv", at)) == at
 
 
-@pytest.mark.parametrize("id", ["", "resv_", "resv_" + "Z" * 26, "resv_" + "7" * 26, "a781b673bb91f3c558a04b7892", "resv_" + "é" * 26])
+@pytest.mark.parametrize(
+    "id", ["", "resv_", "resv_" + "Z" * 26, "resv_" + "7" * 26, "a781b673bb91f3c558a04b7892", "resv_" + "é" * 26]
+)
 def test_a_text_that_is_no_id_has_no_moment(id: str) -> None:
     assert time_of(id) is None

@@ -122,9 +122,11 @@ good_media = st.fixed_dictionaries(
     {"url": urls}, optional={"type": st.sampled_from(["image", "video"]), "altText": st.none() | texts}
 )
 good_segments = st.fixed_dictionaries({}, optional={"text": texts, "media": st.lists(good_media, max_size=2)})
-overrides = st.fixed_dictionaries(
-    {}, optional={"text": st.none() | texts, "media": st.lists(good_media, max_size=2), "langs": st.just(["en"]), "title": texts}
-)
+words = {"text": st.none() | texts, "media": st.lists(good_media, max_size=2)}
+overrides = st.fixed_dictionaries({}, optional={
+    "x": st.fixed_dictionaries({}, optional={**words, "replySettings": st.just("following"), "communityId": st.just("1")}),
+    "bluesky": st.fixed_dictionaries({}, optional={**words, "langs": st.just(["en"])}),
+})
 said = st.fixed_dictionaries({"text": st.none() | texts}, optional={"media": st.lists(good_media, max_size=3)})
 threads = st.fixed_dictionaries({"thread": st.lists(good_segments, min_size=1, max_size=3)})
 times = st.sampled_from([
@@ -137,7 +139,7 @@ more = st.fixed_dictionaries(
     {},
     optional={
         "profileIds": st.lists(st.sampled_from(sorted(PROFILES)), min_size=1, unique=True),
-        "platforms": st.dictionaries(st.sampled_from(["x", "bluesky"]), overrides), "firstComment": st.none() | written,
+        "platforms": overrides, "firstComment": st.none() | written,
         "labels": st.lists(written, max_size=3), "metadata": st.dictionaries(texts, values, max_size=3),
         "maxLateness": st.sampled_from(["PT30M", "P1W", "PT90S", None]),
         "onLate": st.sampled_from(["publish", "fail", "draft", None]),

@@ -26,7 +26,9 @@ NAMES = {"api", "publish", "deliver", "notify", "sweep"}
 @pytest.fixture(scope="module")
 def template() -> Template:
     loaded = Template.load(ROOT / "template.yaml", stack_name="dateline")
-    loaded.attributes["PostsTable", "StreamArn"] = "arn:aws:dynamodb:us-east-1:123456789012:table/posts/stream/1"
+    for table in ("Posts", "Profiles"):
+        stream = f"arn:aws:dynamodb:us-east-1:123456789012:table/{table.lower()}/stream/1"
+        loaded.attributes[f"{table}Table", "StreamArn"] = stream
     loaded.attributes["CredentialsKey", "Arn"] = "arn:aws:kms:us-east-1:123456789012:key/1"
     return loaded
 
@@ -38,7 +40,10 @@ def functions(template: Template) -> dict[str, Function]:
 
 @pytest.fixture(scope="module")
 def sources(template: Template) -> dict[str, Source]:
-    return {source.function.name: source for source in read_functions(template, ROOT)[1]}
+    """By function; notify's, which has two, by table as well: "notify" is the one of posts."""
+    found = read_functions(template, ROOT)[1]
+    streams = {f"notify {source.arn.split('/')[1]}": source for source in found if source.kind == "stream"}
+    return {source.function.name: source for source in found} | streams | {"notify": streams["notify posts"]}
 
 
 @pytest.fixture(scope="module")
@@ -130,8 +135,16 @@ def test_notify_sleeps_through_quiet_writes_and_removals(sources: dict[str, Sour
     assert not passes(sources["notify"].filters, record("REMOVE", None))
 
 
-def test_a_transition_is_announced_for_as_long_as_the_stream_remembers_it(sources: dict[str, Source]) -> None:
-    notify = sources["notify"]
+def test_notify_is_woken_for_profiles_that_have_something_to_say(sources: dict[str, Source]) -> None:
+    filters, image = sources["notify profiles"].filters, {"id": {"S": "prof_1"}, "platform": {"S": "x"}}
+    assert passes(filters, record("MODIFY", {**image, "trail": {"S": '[[1, "profile.paused", 1813064400.0]]'}}))
+    assert not passes(filters, record("INSERT", image))
+    assert not passes(filters, record("REMOVE", None))
+
+
+@pytest.mark.parametrize("table", ["posts", "profiles"])
+def test_a_transition_is_announced_for_as_long_as_the_stream_remembers_it(sources: dict[str, Source], table: str) -> None:
+    notify = sources[f"notify {table}"]
     assert notify.most_retries == -1
     assert notify.bisect
     assert notify.partial
@@ -219,7 +232,7 @@ def test_a_call_outside_a_functions_duties_is_refused(template: Template, functi
     grants = Grants(template)
     posts = template.name("PostsTable")
     publish, api = functions["publish"].arn, functions["api"].arn
-    write = {"TransactItems": [{"Put": {"TableName": posts}}, {"Delete": {"TableName": template.name("BookingsTable")}}]}
+    write = {"TransactItems": [{"Put": {"TableName": posts}}, {"Delete": {"TableName": template.name("IdempotencyTable")}}]}
     assert not grants.refused(publish, "dynamodb", "GetItem", {"TableName": posts})
     assert grants.refused(publish, "dynamodb", "Query", {"TableName": posts, "IndexName": "due"})
     assert not grants.refused(api, "dynamodb", "TransactWriteItems", write)

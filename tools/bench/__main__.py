@@ -1,6 +1,6 @@
 """`python -m tools.bench`: measures everything and prints one table. It judges nothing: the aims stand beside the figures.
 
-`--without punctuality` (or imports, operations, bulk, cost, fairness; several with commas) leaves a part out.
+`--without punctuality` (or imports, operations, bulk, cost, lists, fairness; several with commas) leaves a part out.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
 from tests.harness import Dateline
-from tools.bench import bulk, cost, fairness, imports, operations, punctuality
+from tools.bench import bulk, cost, fairness, imports, lists, operations, punctuality
 from tools.bench.meter import Meter
 
-PARTS = ("imports", "operations", "bulk", "cost", "fairness", "punctuality")
+PARTS = ("imports", "operations", "bulk", "cost", "lists", "fairness", "punctuality")
 MOST_DOLLARS = 50
 """The aim for a million posts with three targets."""
 
@@ -148,6 +148,20 @@ def _fairness_rows(posts: int) -> list[Row]:
     return rows
 
 
+def _list_rows(log: io.StringIO) -> list[Row]:
+    with _running() as dateline:
+        meter = Meter(dateline, log)
+        with meter.measuring():
+            measured = lists.measure(dateline, meter)
+    sizes = " · ".join(f"{size:,}" for size in lists.SIZES)
+    rows: list[Row] = [(f"**A page of {lists.LIMIT} of {sizes} posts: calls/items read/read units/posts on it**", "", "")]
+    for one in measured:
+        for name, pages in ((f"{one.name}: first page", one.first), ("… a page in the middle", one.middle)):
+            rows.append((name, " · ".join(f"{p.calls}/{p.items}/{p.units:g}/{p.posts}" for p in pages), ""))
+        rows[-2] = (*rows[-2][:2], "no growth" + " MISSED" * one.grows)
+    return rows
+
+
 def _punctuality_rows(_log: io.StringIO) -> list[Row]:
     rows: list[Row] = [("**Lateness on the local stack, seconds: half within, 99 % within, at most**", "", "")]
     for one in punctuality.measure():
@@ -157,7 +171,7 @@ def _punctuality_rows(_log: io.StringIO) -> list[Row]:
 
 
 _ROWS = {
-    "imports": _import_rows, "operations": _operation_rows, "bulk": _bulk_rows, "cost": _cost_rows,
+    "imports": _import_rows, "operations": _operation_rows, "bulk": _bulk_rows, "cost": _cost_rows, "lists": _list_rows,
     "punctuality": _punctuality_rows,
 }
 

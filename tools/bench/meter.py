@@ -7,6 +7,7 @@ the look at the item before and after it, so that workers in threads are counted
 from __future__ import annotations
 
 import io
+import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -45,7 +46,8 @@ class Part(NamedTuple):
 
 
 class Call(NamedTuple):
-    """One call of a handler. `service` is a network's name for the networks; `refused` is a failed condition."""
+    """One call of a handler. `service` is a network's name for the networks; `refused` is a failed condition. `items` were read:
+    looked at by a query, filtered out or not, or asked for by key."""
 
     service: str
     operation: str
@@ -54,6 +56,7 @@ class Call(NamedTuple):
     parts: tuple[Part, ...]
     refused: bool
     bytes: int
+    items: int = 0
 
     @property
     def written(self) -> int:
@@ -116,11 +119,11 @@ class Meter:
 
         def called(client: Any, operation: str, params: dict[str, Any]) -> Any:
             service = client.meta.service_model.service_name
-            return self._outside(service, operation, params, lambda: make(client, operation, params))
+            return self._outside(service, operation, params, lambda asked: make(client, operation, asked))
 
         def sent(method: str, url: str, **how: Any) -> Any:
             platform = url.split("//", 1)[1].split("/")[1]
-            return self._outside(platform, method, {}, lambda: request(method, url, **how))
+            return self._outside(platform, method, {}, lambda _: request(method, url, **how))
 
         def handled(name: str) -> Callable[[Any, Any], Any]:
             run_it = handler(name)
@@ -144,16 +147,16 @@ class Meter:
             self._local.run = None
             self.runs.append(run)
 
-    def _outside(self, service: str, operation: str, params: Mapping[str, Any], work: Callable[[], Any]) -> Any:
+    def _outside(self, service: str, operation: str, params: Mapping[str, Any], work: Callable[[Any], Any]) -> Any:
         run: Run | None = getattr(self._local, "run", None)
         if run is None:
-            return work()
+            return work(params)
         start = perf_counter()
         try:
             if self.before is not None:
                 self.before(service, operation, short(str(params.get("TableName", ""))))
             if service != "dynamodb":
-                answer = work()
+                answer = work(params)
                 run.calls.append(Call(service, operation, "", 0.0, (), False, _length(params)))
                 return answer
             with self._lock:
@@ -163,13 +166,13 @@ class Meter:
 
     # DynamoDB
 
-    def _table_call(self, run: Run, operation: str, params: Mapping[str, Any], work: Callable[[], Any]) -> Any:
+    def _table_call(self, run: Run, operation: str, params: Mapping[str, Any], work: Callable[[Any], Any]) -> Any:
         wanted = [(name, key, put) for name, key, put in _written(operation, params)]
         before = [self._item(name, key) for name, key, _ in wanted]
         refused = False
         answer: Any = {}
         try:
-            answer = work()
+            answer = work(params)
             return answer
         except ClientError as error:
             refused = error.response["Error"]["Code"] in ("ConditionalCheckFailedException", "TransactionCanceledException")
@@ -180,8 +183,8 @@ class Meter:
                 self._part(name, old, put if refused else self._item(name, key), transaction, refused)
                 for (name, key, put), old in zip(wanted, before, strict=True)
             )
-            read, table = self._read(operation, params, answer)
-            run.calls.append(Call("dynamodb", operation, parts[0].table if parts else table, read, parts, refused, 0))
+            read, items, table = self._read(operation, params, answer, work)
+            run.calls.append(Call("dynamodb", operation, parts[0].table if parts else table, read, parts, refused, 0, items))
 
     def _part(self, name: str, old: Item | None, new: Item | None, transaction: bool, refused: bool) -> Part:
         table = self._table(name)
@@ -190,25 +193,29 @@ class Meter:
         largest = max((size(item) for item in (old, new) if item), default=0)
         return Part(short(name), write_units(old, new, transaction=transaction), indexes, largest)
 
-    def _read(self, operation: str, params: Mapping[str, Any], answer: Mapping[str, Any]) -> tuple[float, str]:
+    def _read(
+        self, operation: str, params: Mapping[str, Any], answer: Mapping[str, Any], work: Callable[[Any], Any]
+    ) -> tuple[float, int, str]:
+        """Read units, items and the table of a call."""
         if operation == "GetItem":
             found = [size(answer["Item"])] if answer.get("Item") else []
-            return read_units(found, consistent=bool(params.get("ConsistentRead"))), short(params["TableName"])
+            return read_units(found, consistent=bool(params.get("ConsistentRead"))), 1, short(params["TableName"])
         if operation == "BatchGetItem":
-            units, names = 0.0, []
+            units, items, names = 0.0, 0, []
             for name, wanted in params["RequestItems"].items():
                 sizes = [size(item) for item in answer.get("Responses", {}).get(name, [])]
                 sizes += [0] * (len(wanted["Keys"]) - len(sizes))
                 units += read_units(sizes, consistent=bool(wanted.get("ConsistentRead")))
+                items += len(sizes)
                 names.append(short(name))
-            return units, "+".join(names)
+            return units, items, "+".join(names)
         if operation == "Query":
-            read = sum(size(item) for item in answer.get("Items", []))
-            if answer.get("Count"):  # what a filter leaves out was read too
-                read = read * int(answer.get("ScannedCount", answer["Count"])) // int(answer["Count"])
-            units = read_units([read], consistent=bool(params.get("ConsistentRead")), together=True)
-            return units, short(params["TableName"])
-        return 0.0, short(str(params.get("TableName", "")))
+            # What a filter leaves out was read too, and its size is not in the answer.
+            whole = work(_unfiltered(params)) if "FilterExpression" in params else answer
+            sizes = [size(item) for item in whole.get("Items", [])]
+            units = read_units(sizes, consistent=bool(params.get("ConsistentRead")), together=True)
+            return units, len(sizes), short(params["TableName"])
+        return 0.0, 0, short(str(params.get("TableName", "")))
 
     def _table(self, name: str) -> Any:
         return dynamodb_backends[ACCOUNT][self.stack.region].tables[name]
@@ -233,6 +240,19 @@ def _indexes(table: Any) -> list[Index]:
         )
         for index in table.global_indexes
     ]
+
+
+def _unfiltered(params: Mapping[str, Any]) -> dict[str, Any]:
+    """The same query without its filter, and without the names and values that only the filter used."""
+    plain = {name: value for name, value in params.items() if name != "FilterExpression"}
+    used = set(re.findall(r"[#:][A-Za-z0-9_]+", " ".join(str(plain.get(name, "")) for name in _EXPRESSIONS)))
+    for kind in ("ExpressionAttributeNames", "ExpressionAttributeValues"):
+        if kind in plain:
+            plain[kind] = {name: value for name, value in plain[kind].items() if name in used}
+    return plain
+
+
+_EXPRESSIONS = ("KeyConditionExpression", "ProjectionExpression")
 
 
 def _written(operation: str, params: Mapping[str, Any]) -> list[tuple[str, Item, Item | None]]:

@@ -95,6 +95,7 @@ def _operations(dateline: Dateline) -> Iterator[tuple[str, int | None, Callable[
         return f"{clock.now() + timedelta(hours=hours):%Y-%m-%dT%H:%M:%SZ}"
 
     yield "create, scheduled, 3 targets", 3, lambda: create(scheduledFor=in_hours(3))
+    yield "create, scheduled, 3 targets, 2 labels", 3, lambda: create(scheduledFor=in_hours(3), labels=["launch", "spring"])
     yield "create, draft, 3 targets", None, create
     yield "create, publish now, 3 targets", None, lambda: create(publishNow=True)
     yield "read one post", 1, lambda: request("GET", f"/v1/posts/{scheduled()}")

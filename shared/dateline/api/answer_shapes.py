@@ -158,7 +158,7 @@ class Event(Answer):
 
 
 class FeedEvent(BaseModel):
-    """An event with its place in the workspace's feed. Events of profiles have other `data`."""
+    """An event with its place in the workspace's feed. Events of profiles have `data.profile` instead of a post."""
 
     model_config = ConfigDict(extra="allow", alias_generator=to_camel)
 
@@ -193,6 +193,8 @@ class Profile(Answer):
     name: str
     mode: Literal["live", "test"]
     status: Literal["connected", "disconnected"]
+    paused: Annotated[bool, Field(description="Nothing is published on it for the time being; what comes due is held")]
+    paused_by: Annotated[list[Literal["profile", "workspace"]], Field(description="Whose switch that is; both may be")]
     account_id: Annotated[str | None, Field(description="The network's id of the account")]
     server: Annotated[str | None, Field(description="Address of its server, on networks that have many")]
     settings: Annotated[dict[str, Any], Field(description="What the server said of itself, such as its limits")]
@@ -349,6 +351,7 @@ class Workspace(Answer):
     mode: Literal["live", "test"]
     name: str | None
     timezone: Annotated[str | None, Field(description="Stands in for posts that name neither zone nor offset")]
+    paused: Annotated[bool, Field(description="All its profiles are paused, live and test")]
     settings: WorkspaceSettings
     plan: dict[str, Any]
     usage: dict[str, Any]

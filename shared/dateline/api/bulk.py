@@ -297,7 +297,8 @@ def export(request: Request) -> Answer:
     lines: list[str] = []
     size = 0
     for _ in range(MOST_PAGES):
-        part = page(request.deps.posts, request.actor.partition, wanted, min(100, sheet.MOST_ROWS - len(lines)), cursor)
+        most = min(100, sheet.MOST_ROWS - len(lines))
+        part = page(request.deps.posts, request.deps.profiles, request.actor.partition, wanted, most, cursor)
         cursor, last = part.cursor, None
         for post in part.posts:
             line = sheet.write_csv([sheet.body_of_post(post)]).removeprefix(header)

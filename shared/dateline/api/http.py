@@ -29,7 +29,7 @@ RETRY_AFTER = "2"
 
 METHODS = "GET,POST,PATCH,DELETE,OPTIONS"
 ALLOWED_HEADERS = "authorization,content-type,idempotency-key,if-match,prefer,x-api-key"
-EXPOSED_HEADERS = "etag,location,retry-after,x-request-id,idempotency-replayed"
+EXPOSED_HEADERS = "etag,location,retry-after,x-next-cursor,x-request-id,idempotency-replayed"
 
 
 class Api:

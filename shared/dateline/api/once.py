@@ -58,6 +58,12 @@ def write_post(request: Request, body: Any, write: Callable[[], Post]) -> tuple[
         return find(request.deps, request.actor, kept.post_id), True
 
 
+def refuse_repeat(request: Request, body: Any) -> None:
+    """Raise `Replayed` where the request's key was used for this very request, `Problem` where it was for another one."""
+    if request.idempotency_key is not None and _kept(request, body) is not None:
+        raise Replayed
+
+
 def _kept(request: Request, body: Any) -> Kept | None:
     key = request.idempotency_key
     assert key is not None

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from ..domain.errors import Problem
 from ..domain.instants import sortable
-from ..domain.lifecycle import POST_TRANSITIONS
+from ..domain.lifecycle import POST_TRANSITIONS, only_held
 from ..domain.post import Post
 from ..domain.view import attempt_view, post_view
 from ..usecases import approve as decisions
-from ..usecases import write
+from ..usecases import settle, write
 from ..usecases.compose import Warn
 from . import once
 from .answers import Answer, fitting, page_of, problem_view, slice_of
@@ -131,7 +131,7 @@ def list_posts(request: Request) -> Answer:
     from ..store.listing import encode_cursor, page
 
     wanted, cursor = wanted_of(request), request.cursor()
-    found = page(request.deps.posts, request.actor.partition, wanted, request.limit(), cursor)
+    found = page(request.deps.posts, request.deps.profiles, request.actor.partition, wanted, request.limit(), cursor)
     parts = fitting(found.posts, shown)
     if len(parts) == len(found.posts):
         return page_of(parts, found.cursor)
@@ -202,10 +202,13 @@ def publish(request: Request, post_id: str) -> Answer:
     asked = 0.0 if request.preference("respond-async") is not None else _wait_seconds(request)
     post = write.find(request.deps, request.actor, post_id)
     claim = once.claim_of(request, body)
-    post, replayed = once.write_post(
-        request, body,
-        lambda: write.publish(request.deps, request.actor, post, once=claim(None), if_match=request.if_match),
-    )
+
+    def do() -> Post:
+        if post.status in ("queued", "publishing"):  # nothing will be written, so that no condition tells a repeat
+            once.refuse_repeat(request, body)
+        return write.publish(request.deps, request.actor, post, once=claim(None), if_match=request.if_match)
+
+    post, replayed = once.write_post(request, body, do)
     post = wait_for(request, post, LONGEST_WAIT if asked is None else asked)
     return _answer(200 if settled(post) else 202, post, replayed=replayed)
 
@@ -220,7 +223,7 @@ def retry(request: Request, post_id: str) -> Answer:
     claim = once.claim_of(request, body)
     post, replayed = once.write_post(
         request, body,
-        lambda: write.retry(request.deps, post, shape.profile_ids, once=claim(None), if_match=request.if_match),
+        lambda: settle.retry(request.deps, post, shape.profile_ids, once=claim(None), if_match=request.if_match),
     )
     return _answer(200, post, replayed=replayed)
 
@@ -263,7 +266,7 @@ def stop(request: Request, post_id: str) -> Answer:
     post = write.find(request.deps, request.actor, post_id)
     claim = once.claim_of(request, body)
     post, replayed = once.write_post(
-        request, body, lambda: write.stop(request.deps, post, once=claim(None), if_match=request.if_match)
+        request, body, lambda: settle.stop(request.deps, post, once=claim(None), if_match=request.if_match)
     )
     return _answer(200, post, replayed=replayed)
 
@@ -278,7 +281,7 @@ def resolve(request: Request, post_id: str, profile_id: str) -> Answer:
     claim = once.claim_of(request, body)
     post, replayed = once.write_post(
         request, body,
-        lambda: write.resolve(
+        lambda: settle.resolve(
             request.deps, post, profile_id, shape.outcome, shape.remote_id, shape.url, shape.segment,
             once=claim(None), if_match=request.if_match,
         ),
@@ -309,10 +312,11 @@ def settled(post: Post) -> bool:
 
 
 def wait_for(request: Request, post: Post, seconds: float) -> Post:
-    """Look at the post until it is settled or the time is up."""
+    """Look at the post until it is settled or the time is up; one that is held for its profiles is not waited for."""
     clock = request.deps.clock
     start = clock.now()
-    while not settled(post) and post.status != "pending_approval" and (clock.now() - start).total_seconds() < seconds:
+    stays = "pending_approval"
+    while not (settled(post) or only_held(post) or post.status == stays) and (clock.now() - start).total_seconds() < seconds:
         clock.sleep(POLL)
         post = request.deps.posts.get(post.id) or post
     return post

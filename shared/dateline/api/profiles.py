@@ -10,7 +10,8 @@ from typing import Any
 from ..domain.errors import Problem
 from ..domain.ids import new_id
 from ..domain.instants import rfc3339
-from ..store.profiles import Profile
+from ..domain.profile import Profile, note, reconnect
+from ..domain.view import profile_view
 from ..store.tables import Conflict
 from . import once
 from .answers import Answer, slice_of
@@ -21,15 +22,11 @@ MOST_CREDENTIALS_BYTES = 4096
 
 MOST_SETTINGS_BYTES = 4096
 
+RELEASE_SECONDS = 15.0
+"""How long a request that resumes a profile releases what was held on it; sweep does the rest."""
 
-def profile_view(profile: Profile) -> dict[str, Any]:
-    """A profile without its credentials."""
-    return {
-        "id": profile.id, "platform": profile.platform, "name": profile.name, "mode": profile.mode, "status": profile.status,
-        "accountId": profile.account_id or None, "server": profile.server or None, "settings": profile.settings,
-        "tokenExpiresAt": rfc3339(profile.token_expires_at) if profile.token_expires_at else None,
-        "error": profile.error, "createdAt": rfc3339(profile.created_at), "updatedAt": rfc3339(profile.updated_at),
-    }
+REMOVE_SECONDS = 20.0
+"""How long a request that removes a profile gives up its pending posts; sent again, it goes on."""
 
 
 def find(request: Request, profile_id: str) -> Profile:
@@ -64,6 +61,7 @@ def get(request: Request, profile_id: str) -> Answer:
 
 def create(request: Request) -> Answer:
     """POST /v1/profiles: connect an account with its own token, after a harmless look at whose it is."""
+    from ..usecases import pausing
     from .shapes import ProfileIn, read
 
     body = request.body()
@@ -77,8 +75,9 @@ def create(request: Request) -> Answer:
             server=_server(request, shape.platform, shape.server), settings=dict(shape.settings),
         )
         _connect(request, profile, shape.credentials, named=shape.name is not None)
+        note(profile, "connected", now)
         deps.profiles.save(profile)
-        return 201, profile_view(profile)
+        return 201, profile_view(pausing.joined(deps, profile))
 
     status, answer, replayed = once.answer_once(request, body, do)
     headers = {"Location": f"/v1/profiles/{answer['id']}"} | ({"Idempotency-Replayed": "true"} if replayed else {})
@@ -168,7 +167,8 @@ def _connect(request: Request, profile: Profile, credentials: dict[str, str], *,
 
 
 def patch(request: Request, profile_id: str) -> Answer:
-    """PATCH /v1/profiles/{id}: a new name, settings, or new credentials (absent ones stay: absent is not empty)."""
+    """PATCH /v1/profiles/{id}: a new name, settings, new credentials (absent ones stay: absent is not empty), pause or resume."""
+    from ..usecases import holding, pausing
     from .shapes import ProfilePatch, read
 
     body = request.body()
@@ -189,13 +189,16 @@ def patch(request: Request, profile_id: str) -> Answer:
                 _sizes({**old, **shape.credentials}, None)
                 profile.token_expires_at = None
                 _connect(request, profile, {**old, **shape.credentials}, named=True)
-                profile.status, profile.error = "connected", None
+                reconnect(profile, deps.clock.now())
+            if shape.paused is not None:
+                pausing.switch(deps, profile, "profile", shape.paused)
             profile.updated_at = deps.clock.now()
             try:
                 deps.profiles.save(profile)
-                return 200, profile_view(profile)
             except Conflict:
                 continue
+            pausing.go_on(deps, profile, holding.within(deps, RELEASE_SECONDS))
+            return 200, profile_view(profile)
         raise Problem("try_again", "The profile is being written by somebody else.")
 
     status, answer, replayed = once.answer_once(request, body, do)
@@ -204,28 +207,14 @@ def patch(request: Request, profile_id: str) -> Answer:
 
 def delete(request: Request, profile_id: str) -> Answer:
     """DELETE /v1/profiles/{id}: refused while posts wait on it, unless they are to be cancelled with it."""
-    from ..domain.lifecycle import EDITABLE
-    from ..usecases import write
+    from ..usecases import disconnecting, holding
 
     profile = find(request, profile_id)
-    deps = request.deps
     asked = request.one("cancelPending", "false")
     if asked not in ("true", "false"):
         raise Problem("invalid_request", "cancelPending is true or false.", pointer="/cancelPending")
-    ids = list(dict.fromkeys(deps.bookings.pending(profile.id)))
-    posts = [post for start in range(0, len(ids), 100) for post in deps.posts.get_many(ids[start : start + 100], consistent=True)]
-    open_posts = [
-        p for p in posts
-        if profile.id in p.targets and (p.status in EDITABLE or any(t.profile_id == profile.id for t in p.open_targets()))
-    ]
-    waiting = [p for p in open_posts if p.status != "draft"]
-    if waiting and asked == "false":
-        detail = f"{len(waiting)} posts are still to be published on this profile; cancel them, or send ?cancelPending=true."
-        raise Problem("illegal_transition", detail, extra={"from": "connected", "to": "deleted", "pendingPosts": len(waiting)})
-    for post in waiting:
-        if post.status in EDITABLE:
-            write.cancel(deps, post)
-    deps.profiles.delete(profile.id)
+    more = holding.within(request.deps, REMOVE_SECONDS)
+    disconnecting.remove(request.deps, request.actor, profile, give_up=asked == "true", more=more)
     return Answer(204, None)
 
 

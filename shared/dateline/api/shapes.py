@@ -16,12 +16,15 @@ from ..domain import queues
 from ..domain.content import Media, Segment
 from ..domain.errors import FieldError, Problem
 from ..domain.instants import parse_duration
+from ..domain.zones import zone
 from ..usecases.compose import Wish
 from .request import pointed
 
 MOST_PROFILES = 25
 MOST_SEGMENTS = 25
 MOST_MEDIA = 20
+MOST_LABELS = 20
+"""A row each in the post's transaction (two where it moves): DynamoDB takes a hundred."""
 
 Label = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 Comment = Annotated[str, StringConstraints(max_length=10_000)]
@@ -101,7 +104,7 @@ class ContentIn(Shape):
     fold: Annotated[int, Field(ge=0, le=1)] | None = None
     platforms: dict[str, OverrideIn] | None = None
     first_comment: Comment | None = None
-    labels: Annotated[list[Label], Field(max_length=50)] | None = None
+    labels: Annotated[list[Label], Field(max_length=MOST_LABELS)] | None = None
     metadata: dict[str, Any] | None = None
     max_lateness: str | None = None
     on_late: Literal["publish", "fail", "draft"] | None = None
@@ -224,11 +227,12 @@ class ProfileIn(Shape):
 
 
 class ProfilePatch(Shape):
-    """Rename an account, or give it new credentials."""
+    """Rename an account, give it new credentials, pause or resume it."""
 
     name: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
     credentials: dict[str, str] | None = None
     settings: dict[str, Any] | None = None
+    paused: bool | None = None
 
     @model_validator(mode="after")
     def _something(self) -> ProfilePatch:
@@ -297,6 +301,33 @@ class ReservationIn(Shape):
     """Hold the next free place for a while."""
 
     expires_in: Annotated[str | None, Field(description="ISO 8601 duration, `PT1M` to `P1D`; `PT10M` if not given")] = None
+
+
+class WorkspacePatch(Shape):
+    """Change settings of the workspace; what is not named stays, null takes a member back to its default."""
+
+    name: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
+    timezone: str | None = None
+    approvals_required: bool | None = None
+    min_spacing_minutes: Annotated[int, Field(ge=0, le=1440)] | None = None
+    max_lateness: str | None = None
+    on_late: Literal["publish", "fail", "draft"] | None = None
+    paused: bool | None = None
+
+    @model_validator(mode="after")
+    def _something(self) -> WorkspacePatch:
+        if not self.model_fields_set:
+            raise _nothing(WorkspacePatch)
+        return self
+
+    def changes(self) -> dict[str, Any]:
+        """The settings as they are stored; None takes one away."""
+        found = {name: getattr(self, name) for name in self.model_fields_set}
+        if found.get("timezone") is not None:
+            zone(found["timezone"])
+        if found.get("max_lateness") is not None:
+            found["max_lateness"] = parse_duration(found["max_lateness"], "/maxLateness").total_seconds()
+        return found
 
 
 class KeyIn(Shape):

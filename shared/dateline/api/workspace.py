@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from ..domain.errors import Problem
@@ -10,31 +12,61 @@ from ..domain.ids import new_id
 from ..domain.instants import format_duration, rfc3339
 from ..store.workspaces import ApiKey, digest
 from ..usecases.compose import DEFAULT_MAX_LATENESS
+from ..usecases.write import Actor
+from ..wiring import Deps
 from . import once
 from .answers import Answer, fitting, page_of, slice_of
 from .auth import SCOPES, forget
 from .request import Request
 
+SWITCH_SECONDS = 20.0
+"""How long a request that pauses or resumes a workspace goes through its profiles; sent again, it goes on."""
 
-def get(request: Request) -> Answer:
-    """GET /v1/workspace."""
-    from datetime import timedelta
 
+def settings_view(deps: Deps, actor: Actor, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The workspace as its settings make it, and what of its plan is used."""
     from ..usecases import standing
 
-    settings = request.deps.workspaces.settings(request.actor.workspace_id)
     lateness = float(settings.get("max_lateness", DEFAULT_MAX_LATENESS))
-    return Answer(200, {
-        "id": request.actor.workspace_id, "mode": request.actor.mode, "name": settings.get("name"),
-        "timezone": settings.get("timezone"),
+    return {
+        "id": actor.workspace_id, "mode": actor.mode, "name": settings.get("name"),
+        "timezone": settings.get("timezone"), "paused": bool(settings.get("paused", False)),
         "settings": {
             "approvalsRequired": bool(settings.get("approvals_required", False)),
             "minSpacingMinutes": int(settings.get("min_spacing_minutes", 0)),
             "maxLateness": format_duration(timedelta(seconds=lateness)), "onLate": settings.get("on_late", "publish"),
         },
-        "plan": settings.get("plan") or {"name": "unlimited"},
-        "usage": standing.of_workspace(request.deps, settings, request.actor.partition),
-    })
+        "plan": settings.get("plan") or {"name": "unlimited"}, "usage": standing.of_workspace(deps, settings, actor.partition),
+    }
+
+
+def get(request: Request) -> Answer:
+    """GET /v1/workspace."""
+    return Answer(200, settings_view(request.deps, request.actor, request.deps.workspaces.settings(request.actor.workspace_id)))
+
+
+def patch(request: Request) -> Answer:
+    """PATCH /v1/workspace: settings of its live and its test side alike; only a live key may."""
+    from ..usecases import holding, pausing
+    from .shapes import WorkspacePatch, read
+
+    body = request.body()
+    changes = read(WorkspacePatch, body).changes()
+    if request.actor.mode != "live":
+        detail = "Settings are those of the live side too; change them with a live key."
+        raise Problem("forbidden", detail, extra={"requiredScope": "admin"})
+
+    def do() -> tuple[int, Any]:
+        deps, actor = request.deps, request.actor
+        settings = deps.workspaces.change_settings(actor.workspace_id, changes)
+        forget()
+        if "paused" in changes and not pausing.follow(deps, actor.workspace_id, holding.within(deps, SWITCH_SECONDS)):
+            detail = "The settings are changed, but there was no time for all profiles; send the request again to go on."
+            raise Problem("try_again", detail)
+        return 200, settings_view(deps, actor, settings)
+
+    status, answer, replayed = once.answer_once(request, body, do)
+    return Answer(status, answer, {"Idempotency-Replayed": "true"} if replayed else {})
 
 
 def key_view(key: ApiKey) -> dict[str, Any]:

@@ -35,10 +35,10 @@ POST_TRANSITIONS: dict[str, frozenset[str]] = {
 """From each status of a post to those that may follow. "publishing" after an end is a retry that reopened a target."""
 
 TARGET_TRANSITIONS: dict[str, frozenset[str]] = {
-    "waiting": frozenset({"publishing", "failed", "cancelled"}),
+    "waiting": frozenset({"publishing", "failed", "held", "cancelled"}),
     "publishing": frozenset({"publishing", "published", "retrying", "failed", "unconfirmed", "held"}),
     "retrying": frozenset({"publishing", "published", "failed", "held"}),
-    "held": frozenset({"publishing", "published", "retrying", "failed"}),
+    "held": frozenset({"waiting", "retrying", "published", "failed", "cancelled"}),
     "published": frozenset(),
     "failed": frozenset({"retrying"}),
     "unconfirmed": frozenset({"published", "failed"}),
@@ -54,11 +54,13 @@ changed deadline costs two writes of the index, and in a delivery without troubl
 
 COMMENT_NOT_SENT = "It was settled late that the post is out; its first comment was not sent after it."
 
-ANNOUNCED_TARGETS = frozenset({"published", "failed", "retrying", "unconfirmed"})
+ANNOUNCED_TARGETS = frozenset({"published", "failed", "retrying", "unconfirmed", "held"})
+"""A target that is held no more and waits as before is announced by the status it then shows: `target.queued`."""
 
 
 def derive(stage: str, statuses: Iterable[str]) -> str:
-    """The status of a post from its stage and its targets' statuses. The whole table is in docs/lifecycle.md."""
+    """The status of a post from its stage and its targets' statuses (`Target.standing`). The whole table is in
+    docs/lifecycle.md."""
     kinds = set(statuses)
     if stage in ("draft", "pending_approval", "cancelled") or kinds <= {"waiting"}:
         return stage
@@ -84,7 +86,7 @@ def announce(post: Post, kind: str, now: datetime, *, previous: str | None = Non
 
 def conclude(post: Post, now: datetime) -> None:
     """Derive the status after a change, announce it if it moved, set the deadline. Every move ends here."""
-    was, status = post.status, derive(post.stage, [t.status for t in post.targets.values()])
+    was, status = post.status, derive(post.stage, [t.standing for t in post.targets.values()])
     if status != was:
         if status not in POST_TRANSITIONS[was]:
             raise illegal(post, status, f"A post that is {was} cannot become {status}.")
@@ -124,7 +126,19 @@ def queued_at(post: Post) -> datetime | None:
     return next((t.at for t in reversed(post.trail) if t.kind == "post.queued"), None)
 
 
+def held_until(post: Post, target: Target) -> datetime:
+    """How long a held target waits at most: until it is too late by the post's own policy, else as long as any may be held."""
+    limit, held_at = late_at(post), target.held_at or post.publish_at or post.created_at
+    return limit if limit is not None and held_at <= limit else held_at + seconds(retry.LONGEST_HOLD)
+
+
+def _next_held_look(post: Post, target: Target, now: datetime) -> datetime:
+    return (target.nudged_at or target.held_at or now) + seconds(retry.held_look(post.id))
+
+
 def _target_deadline(post: Post, target: Target, now: datetime) -> datetime:
+    if target.status == "held":
+        return min(held_until(post, target) + seconds(retry.GRACE), _next_held_look(post, target, now))
     if target.next_attempt_at is not None:
         normal = target.next_attempt_at + seconds(retry.NUDGE_AFTER)
     elif target.lease_until is not None:
@@ -138,6 +152,8 @@ def overdue(post: Post, target: Target, now: datetime) -> bool:
     """True when nobody works on an open target that should have been worked on: its message is lost, or its worker."""
     if target.status not in TARGET_OPEN:
         return False
+    if target.status == "held":
+        return now > held_until(post, target) or now >= _next_held_look(post, target, now)
     if target.nudged_at is not None and now < target.nudged_at + seconds(retry.REDISPATCH_AFTER):
         return False
     if target.next_attempt_at is not None:
@@ -178,6 +194,7 @@ def stage(post: Post, to: str, now: datetime) -> None:
     post.stage = to
     if to == "cancelled":
         for target in post.targets.values():
+            _unhold(target)
             target.status = "cancelled"
     conclude(post, now)
 
@@ -188,14 +205,56 @@ def edited(post: Post, now: datetime) -> None:
     announce(post, "post.updated", now)
     for target in post.targets.values():
         target.redispatches = 0
+        _unhold(target)
 
 
 def fail_waiting(post: Post, code: str, detail: str, now: datetime) -> None:
     """End every target that has not begun (a post that is too late, say)."""
     for target in list(post.targets.values()):
-        if target.status == "waiting":
+        if target.standing == "waiting":
             end(post, target, "failed", now, code, detail, conclude_now=False)
     conclude(post, now)
+
+
+def hold(post: Post, target: Target, code: str, detail: str, now: datetime) -> None:
+    """Nothing may be published on the target's profile for the time being. No attempt is counted, and one that began without
+    having called the network is closed. A post that has not begun has not begun now either: edit and cancel still win."""
+    if post.status == "scheduled":
+        stage(post, "queued", now)
+    _close_attempt(target, "held", code, detail, now)
+    target.held_begun, target.held_at, target.error = target.status != "waiting", now, {"code": code, "detail": detail}
+    _move(post, target, "held", now)
+    target.claim = target.lease_until = target.next_attempt_at = target.nudged_at = None
+    post.due_at = None  # an earlier look would find nothing to do, and thousands may be held in one moment
+    conclude(post, now)
+
+
+def release(post: Post, target: Target, now: datetime) -> None:
+    """A held target goes on where it was held; its message goes out next. What was uploaded for it may be forgotten by now, so it
+    is prepared afresh, unless some of it is out or may be."""
+    begun = target.held_begun
+    _move(post, target, "retrying" if begun else "waiting", now)
+    if not begun:
+        announce(post, f"target.{post.stage}", now, previous="held", profile_id=target.profile_id)
+    _unhold(target)
+    target.redispatches, target.nudged_at = 0, now
+    target.next_attempt_at = now if begun else None
+    if not (target.remotes or target.uncertain):
+        target.checkpoint = {}
+    conclude(post, now)
+
+
+def _unhold(target: Target) -> None:
+    """Forget that the target is held, if it is: it waits like any other."""
+    if target.held_at is not None:
+        if target.status == "held":
+            target.status = "waiting"
+        target.held_begun, target.held_at, target.nudged_at, target.error = False, None, None, None
+
+
+def only_held(post: Post) -> bool:
+    """Whether everything that is still open waits for its profile: nothing happens for a good while."""
+    return {target.status for target in post.open_targets()} == {"held"}
 
 
 def claim(post: Post, target: Target, token: str, now: datetime, lease: float) -> None:
@@ -278,7 +337,8 @@ def end(
         status, code = "published", None
     target.error = {"code": code, "detail": detail} if code else None
     _move(post, target, status, now)
-    target.claim = target.lease_until = target.next_attempt_at = None
+    target.claim = target.lease_until = target.next_attempt_at = target.held_at = None
+    target.held_begun = False
     if conclude_now:
         conclude(post, now)
 

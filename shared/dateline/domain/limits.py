@@ -223,9 +223,8 @@ def exceeded(plan: Plan, added: Mapping[Count, int], used: Mapping[Count, int], 
         where = "the workspace" if count.owner == "workspace" else f"the profile {count.owner}"
         until = resets_at(count.metric, now)
         detail = (
-            f"The plan {plan.name} allows {most:,} {METRICS[count.metric].said} for {where}; {before:,} are used, {left:,} "
-            f"are left, "
-            f"and this takes {number:,}. " + (f"It begins again at {until}." if until else "They come free as posts go out.")
+            f"The plan {plan.name} allows {most:,} {METRICS[count.metric].said} for {where}: {before:,} used, {left:,} left; "
+            f"this takes {number:,}. " + (f"It begins again at {until}." if until else "They come free as posts go out.")
         )
         extra: dict[str, Any] = {
             "metric": count.metric, "limit": most, "used": before, "remaining": left, "resetsAt": until,

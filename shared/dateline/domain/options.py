@@ -91,6 +91,7 @@ def _members(schema: Mapping[str, Any], value: Mapping[str, Any], path: str, whe
 
 
 def _matches(pattern: str, value: str) -> bool:
+    """As JSON Schema has it: a `$` is the end of the text, not of its last line."""
     import re
 
-    return re.search(pattern, value) is not None
+    return re.search(pattern[:-1] + r"\Z" if pattern.endswith("$") else pattern, value) is not None

@@ -82,7 +82,8 @@ class Target:
     the current worker's, `armed` the segment whose irreversible call was about to be made (None when none is), `armed_at` when.
     `call_ended_at` is the latest moment at which that call can have ended, `looks` and `failed_looks` count resolve's
     looks, `absences` those that counted. `retries` are the automatic ones since the target was last opened,
-    `redispatches` those by sweep, `nudged_at` the last of them. `capped` says that the
+    `redispatches` those by sweep, `nudged_at` the last of them. `held_at` is since when a target is held, `held_begun`
+    whether it had begun before (else it goes back to waiting); `nudged_at` is then sweep's last look. `capped` says that the
     profile takes so few posts a day that its calendar has to be asked. `comment` is what became of a first comment that is not
     out though the post is: `status` (failed or unconfirmed), `code`, `detail`; None otherwise.
     """
@@ -110,10 +111,14 @@ class Target:
     checkpoint: dict[str, Any] = field(default_factory=dict)
     error: dict[str, Any] | None = None
     comment: dict[str, Any] | None = None
+    held_begun: bool = False
+    held_at: datetime | None = None
 
-    _PLAIN = ("status", "tries", "retries", "redispatches", "claim", "armed", "looks", "absences", "failed_looks", "uncertain",
-              "capped")
-    _TIMES = ("lease_until", "armed_at", "call_ended_at", "next_attempt_at", "nudged_at")
+    _PLAIN = (
+        "status", "tries", "retries", "redispatches", "claim", "armed", "looks", "absences", "failed_looks", "uncertain",
+        "held_begun", "capped",
+    )
+    _TIMES = ("lease_until", "armed_at", "call_ended_at", "next_attempt_at", "nudged_at", "held_at")
 
     def stored(self) -> dict[str, Any]:
         """The compact form inside the item: what has its default is left out."""
@@ -153,6 +158,11 @@ class Target:
         target.error = row.get("error")
         target.comment = row.get("comment")
         return target
+
+    @property
+    def standing(self) -> str:
+        """The status as the post is derived from it: a target that is held before its first claim has not begun."""
+        return "waiting" if self.status == "held" and not self.held_begun else self.status
 
     @property
     def attempt(self) -> Attempt | None:

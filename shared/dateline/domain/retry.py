@@ -47,6 +47,19 @@ NUDGE_AFTER = 60.0
 AUDIT_AFTER = 900.0
 """After a post came to rest, sweep checks once that all its events were announced."""
 
+LONGEST_HOLD = 30 * 86400.0
+"""A target whose profile is paused waits so long at most, or until it is too late by its own maxLateness."""
+
+HELD_MARGIN = 2 * 86400.0
+"""How long before a pause a target may have been due and still be held by it: a network's Retry-After, and some lateness."""
+
+HELD_LOOK = 6 * 3600.0
+"""Sweep looks at a held target again after this, and up to as long again, by its id: 100,000 held posts are then some 70 looks a
+shard and minute. Resuming releases them without waiting for it; this look finds what that missed, and the deadline."""
+
+RELEASE_AFTER = 45.0
+"""Sweep goes on with releasing so long after a profile was resumed: whoever resumed it works at it for less."""
+
 
 class Tuning(NamedTuple):
     """What a deployment may set: see `wiring` for the environment variables.
@@ -61,6 +74,11 @@ class Tuning(NamedTuple):
     lead: float = 0.0
 
 
+def held_look(seed: str) -> float:
+    """Seconds until sweep looks at a held target again, spread by `seed` so that those held together do not come together."""
+    return HELD_LOOK * (1 + _draw(seed))
+
+
 def retry_delay(done: int, seed: str, scale: float = 1.0) -> float | None:
     """Seconds to wait before retry number `done + 1`, None when there is none left.
 
@@ -68,5 +86,9 @@ def retry_delay(done: int, seed: str, scale: float = 1.0) -> float | None:
     """
     if done >= len(RETRY_DELAYS):
         return None
-    draw = int.from_bytes(hashlib.sha256(f"{seed}#{done}".encode()).digest()[:4], "big") / 0xFFFFFFFF
-    return RETRY_DELAYS[done] * (1 + JITTER * (2 * draw - 1)) * scale
+    return RETRY_DELAYS[done] * (1 + JITTER * (2 * _draw(f"{seed}#{done}") - 1)) * scale
+
+
+def _draw(seed: str) -> float:
+    """A number from 0 to 1, always the same for a seed."""
+    return int.from_bytes(hashlib.sha256(seed.encode()).digest()[:4], "big") / 0xFFFFFFFF

@@ -1,12 +1,14 @@
-"""A post as the contract shows it: the one shape for API answers, events and exports."""
+"""A post or a profile as the contract shows it: the one shape for API answers, events and exports."""
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from .instants import format_duration, rfc3339
 from .lifecycle import public_target_status
 from .post import Attempt, Post, Target, Transition, seconds
+from .profile import Profile
 
 
 def post_view(post: Post) -> dict[str, Any]:
@@ -82,4 +84,23 @@ def event_view(post: Post, transition: Transition) -> dict[str, Any]:
             "post": post_view(post), "previousStatus": transition.previous,
             "target": target_view(post, target) if target is not None else None,
         },
+    }
+
+
+def profile_view(profile: Profile) -> dict[str, Any]:
+    """`GET /v1/profiles/{id}`: a profile without its credentials."""
+    return {
+        "id": profile.id, "platform": profile.platform, "name": profile.name, "mode": profile.mode, "status": profile.status,
+        "paused": bool(profile.paused), "pausedBy": sorted(profile.paused),
+        "accountId": profile.account_id or None, "server": profile.server or None, "settings": profile.settings,
+        "tokenExpiresAt": rfc3339(profile.token_expires_at) if profile.token_expires_at else None,
+        "error": profile.error, "createdAt": rfc3339(profile.created_at), "updatedAt": rfc3339(profile.updated_at),
+    }
+
+
+def profile_event_view(profile: Profile, sequence: int, kind: str, at: datetime) -> dict[str, Any]:
+    """The envelope of one of a profile's events, with the profile as it was then."""
+    return {
+        "id": f"{profile.id}#{sequence}", "type": kind, "sequence": sequence, "createdAt": rfc3339(at),
+        "workspaceId": profile.workspace_id, "data": {"profile": profile_view(profile)},
     }

@@ -171,13 +171,13 @@ class Delivery:
     """One target as its publisher sees it.
 
     `segments` are the post's own and, where there is one, the first comment as the last: each replies to the one before.
-    `key` is stable for the target over every try (an idempotency key may be made of it). `checkpoint` holds what
-    earlier tries saved; `save(**values)` merges into it durably before it returns (and raises if the claim was lost, which
-    a publisher lets pass through). `published` are the segments that are already out. `armed_at` is when the
-    irreversible call that `resolve` is asked about was about to be made. `taken` are remote ids of other posts on this profile:
-    never ours. `uncertain` is true when an earlier irreversible call for this segment had no clear answer.
-    `held` is what `prepare` keeps in memory for `publish`, where files travel with the irreversible call itself.
-    `now()` is aware UTC.
+    `key` is stable for the target over every try (an idempotency key may be made of it). `checkpoint` holds what earlier
+    tries saved; `save(**values)` merges into it durably before it returns (and raises if the claim was lost, which a
+    publisher lets pass through); its `takenDown` counts how often a thread was taken down again. `published` are the segments
+    that are already out. `armed_at` is when the irreversible call that `resolve` is asked about was about to be made. `taken`
+    are remote ids of other posts on this profile: never ours. `uncertain` is true when an earlier irreversible call for this
+    segment had no clear answer. `held` is what `prepare` keeps in memory for `publish`, where files travel with the
+    irreversible call itself. `now()` is aware UTC.
     """
 
     post_id: str

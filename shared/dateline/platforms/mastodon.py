@@ -215,10 +215,12 @@ def _body(delivery: Delivery, segment: int) -> dict[str, Any]:
 
 
 def _idempotency_key(delivery: Delivery, segment: int) -> str:
-    """The same for every try of this segment of this target, and saying nothing of either."""
+    """The same for every try of this segment of this target, and saying nothing of either. Another once what was out has been
+    taken down: under the old one the server would look for the deleted status."""
     from hashlib import sha256
 
-    return sha256(f"{delivery.key}/{segment}".encode()).hexdigest()
+    again = delivery.checkpoint.get("takenDown", 0)
+    return sha256(f"{delivery.key}/{segment}{f'/{again}' if again else ''}".encode()).hexdigest()
 
 
 def _remote(status: Mapping[str, Any]) -> Remote:

@@ -1,7 +1,7 @@
 """The workspace's event feed, without gaps: positions are taken in the transaction that stores the events.
 
-A reader never passes position 6 before 5 exists, because both appear in the same moment. How far a post has been announced
-stands in its cursor, written in the same transaction: an event is stored once, however often the stream repeats itself.
+A reader never passes position 6 before 5 exists, because both appear in the same moment. How far a post (or a profile) has been
+announced stands in its cursor, written in the same transaction: an event is stored once, however often the stream repeats itself.
 Events that are stored together share one row, under the position of the last of them: they have most of their words in
 common and compress to little more than one of them, and a transaction pays for rows.
 """
@@ -23,24 +23,35 @@ KEPT = 30 * 24 * 3600
 """Events are kept for 30 days, in seconds."""
 
 MOST_POSTS = 90
-"""Posts a transaction announces: DynamoDB takes 100 operations, two are the head and the events."""
+"""Posts or profiles a transaction announces: DynamoDB takes 100 operations, two are the head and the events."""
 
 
 class Cursor(NamedTuple):
-    """How far a post is announced: the last sequence, and the rows that hold its events."""
+    """How far a post or a profile is announced: the last sequence, and the rows that hold its events."""
 
     sequence: int = 0
     rows: tuple[int, ...] = ()
 
 
 class News(NamedTuple):
-    """A post's part of what is stored together: where its cursor stood, its new events in order of their sequence, and until
-    when the cursor is needed at least (Unix seconds: the publish time; it is kept as long as events are from then on)."""
+    """A post's or a profile's part of what is stored together: its key (`post_key`, `profile_key`), where its cursor stood, its
+    new events in order of their sequence, and until when the cursor is needed at least (Unix seconds: the publish time; it is
+    kept as long as events are from then on)."""
 
-    post_id: str
+    key: str
     cursor: Cursor
     events: Sequence[Mapping[str, Any]]
     busy_until: float
+
+
+def post_key(post_id: str) -> str:
+    """Where a post's cursor stands."""
+    return f"post#{post_id}"
+
+
+def profile_key(profile_id: str) -> str:
+    """Where a profile's cursor stands."""
+    return f"prof#{profile_id}"
 
 
 def _key(position: int) -> str:
@@ -59,15 +70,15 @@ class Events:
         self._connection = connection
 
     @answered
-    def state(self, feed: str, post_ids: Sequence[str]) -> tuple[int, dict[str, Cursor]]:
-        """The last position of `feed` and the cursors of the posts (at most 99), in one consistent read."""
-        keys = [(f"head#{feed}", "head"), *((f"post#{post_id}", "cursor") for post_id in post_ids)]
-        rows = {row.pk: row for row in EventRow.batch_get(keys, consistent_read=True)}
-        head = rows.get(keys[0][0])
+    def state(self, feed: str, keys: Sequence[str]) -> tuple[int, dict[str, Cursor]]:
+        """The last position of `feed` and the cursors under these keys (at most 99), in one consistent read."""
+        wanted = [(f"head#{feed}", "head"), *((key, "cursor") for key in keys)]
+        rows = {row.pk: row for row in EventRow.batch_get(wanted, consistent_read=True)}
+        head = rows.get(wanted[0][0])
         cursors = {}
-        for post_id in post_ids:
-            row = rows.get(f"post#{post_id}")
-            cursors[post_id] = Cursor(int(row.number or 0), tuple(row.positions or ())) if row else Cursor()
+        for key in keys:
+            row = rows.get(key)
+            cursors[key] = Cursor(int(row.number or 0), tuple(row.positions or ())) if row else Cursor()
         return int(head.number) if head and head.number is not None else 0, cursors
 
     @answered
@@ -90,7 +101,7 @@ class Events:
                     known = EventRow.number == part.cursor.sequence if part.cursor.sequence else EventRow.pk.does_not_exist()
                     transaction.save(
                         EventRow(
-                            f"post#{part.post_id}", "cursor", number=int(part.events[-1]["sequence"]),
+                            part.key, "cursor", number=int(part.events[-1]["sequence"]),
                             positions=[*part.cursor.rows, last], expires_at=int(max(now, part.busy_until)) + KEPT,
                         ),
                         condition=known,
@@ -104,8 +115,8 @@ class Events:
     @answered
     def of_post(self, feed: str, post_id: str) -> list[dict[str, Any]]:
         """A post's events in order of their sequence, as far as they are kept."""
-        _, cursors = self.state(feed, [post_id])
-        keys = [(f"feed#{feed}", _key(row)) for row in dict.fromkeys(cursors[post_id].rows)]
+        _, cursors = self.state(feed, [post_key(post_id)])
+        keys = [(f"feed#{feed}", _key(row)) for row in dict.fromkeys(cursors[post_key(post_id)].rows)]
         rows = EventRow.batch_get(keys, consistent_read=True) if keys else []
         events = [event for row in rows for event in _open(row) if event["id"].startswith(f"{post_id}#")]
         return sorted(events, key=lambda event: event["sequence"])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import zip_longest
 from typing import Any, NamedTuple
@@ -38,7 +39,7 @@ MOST_CONFLICTS = 60
 
 
 class Booking(NamedTuple):
-    """A change to one profile's booking: put it, or delete it (`state` None)."""
+    """A change to one profile's booking, or to a label's row: put it, or delete it (`state` None)."""
 
     profile_id: str
     slot: str
@@ -61,7 +62,8 @@ class Replayed(Exception):
 
 
 def slot_of(post: Post) -> str:
-    """The booking's sort key: a profile's bookings lie in order of time."""
+    """Where the post stands in every list: by time, posts of the same time by their ids. The sort key of bookings and of the
+    posts' indexes (an index has no order of its own among equal keys)."""
     return f"{sortable(post.sort_at)}#{post.id}"
 
 
@@ -75,7 +77,7 @@ def to_row(post: Post, *, quiet: bool) -> PostRow:
     late_at = lifecycle.late_at(post)
     body = pack(body_of(post))
     return PostRow(
-        id=post.id, ws=post.partition, workspace_id=post.workspace_id, mode=post.mode, sort_at=sortable(post.sort_at),
+        id=post.id, ws=post.partition, workspace_id=post.workspace_id, mode=post.mode, sort_at=slot_of(post),
         ws_status=f"{post.partition}#{post.status}", status=post.status, stage=post.stage,
         publish_at=None if post.publish_at is None else post.publish_at.timestamp(),
         due_shard=due_shard(post.id) if post.due_at else None, due_at=sortable(post.due_at) if post.due_at else None,
@@ -163,9 +165,7 @@ class Posts:
                 raise
         post.since = post.sequence
         if later:
-            with BookingRow.batch_write() as batch:
-                for booking in later:
-                    batch.delete(BookingRow(booking.profile_id, booking.slot))
+            _remove(later)
 
     @answered
     def _written(self, post: Post) -> bool:
@@ -180,11 +180,15 @@ class Posts:
         """Apply `move` to the post and write it; if somebody wrote in between, read again and apply it to what is there.
 
         `move` must decide from the post it is given, and raises when it does not apply any more. Returns the post as written.
+        What it books moves with it (a post that was too late may become a draft).
         """
+        from .bookings import bookings_of, changed
+
         for _ in range(MOST_CONFLICTS):
+            before = bookings_of(post)
             move(post)
             try:
-                self.save(post)
+                self.save(post, bookings=changed(before, post))
                 return post
             except Conflict:
                 fresh = self.get(post.id)
@@ -270,6 +274,13 @@ def _due_rows(shard: str, now: str, limit: int) -> list[PostRow]:
         more = LOOKED_OVER - limit
         rows += PostRow.due.query(shard, PostRow.due_at <= now, limit=more, last_evaluated_key=first.last_evaluated_key)
     return rows
+
+
+def _remove(bookings: Iterable[Booking]) -> None:
+    """Remove bookings after the post was written. It is written, so that a failure here is nobody's: see `_fitting`."""
+    with suppress(PynamoDBException), BookingRow.batch_write() as batch:
+        for booking in bookings:
+            batch.delete(BookingRow(booking.profile_id, booking.slot))
 
 
 def _tell_apart(error: PynamoDBException, once: Claimed | None, deletes: int) -> None:

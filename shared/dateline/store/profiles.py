@@ -2,45 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from pynamodb.exceptions import PynamoDBException
 
 from ..domain.ids import new_token
-from ..domain.post import partition
-from .tables import Conflict, ProfileRow, answered, failed_condition
+from ..domain.instants import parse_rfc3339, sortable
+from ..domain.profile import Noted, Profile
+from ..domain.profile import delete as gone
+from .tables import PROFILES_SHARD, BookingRow, Conflict, ProfileRow, answered, failed_condition
+
+__all__ = ["Profile", "Profiles", "from_image"]
+
+KEPT_AFTER_DELETION = 30 * 24 * 3600
+"""Seconds for which the row of a deleted profile is kept: as long as its last event."""
+
+MOST_CONFLICTS = 10
+
+MOST_READ = 200
+"""Profiles of a workspace that a list by platform looks through."""
 
 
-@dataclass(slots=True)
-class Profile:
-    """A connected account. `status` is connected or disconnected; `secret` is ciphertext.
-
-    `token_expires_at` is when the access token lapses (None: it does not). `settings` is what its server said of itself.
-    """
-
-    id: str
-    workspace_id: str
-    mode: str
-    platform: str
-    name: str
-    created_at: datetime
-    updated_at: datetime
-    account_id: str = ""
-    server: str = ""
-    status: str = "connected"
-    settings: dict[str, Any] = field(default_factory=dict)
-    secret: bytes | None = field(default=None, repr=False)
-    token_expires_at: datetime | None = None
-    error: dict[str, Any] | None = None
-    version: int = 0
-
-    @property
-    def partition(self) -> str:
-        """The workspace's live or test side."""
-        return partition(self.workspace_id, self.mode)
+def gone_key(ws: str, platform: str) -> str:
+    """The key under which the deleted profiles of a platform are kept."""
+    return f"gone#{ws}#{platform}"
 
 
 def _time(value: float | None) -> datetime | None:
@@ -54,15 +41,43 @@ def from_row(row: ProfileRow) -> Profile:
         created_at=datetime.fromtimestamp(row.created_at, UTC), updated_at=datetime.fromtimestamp(row.updated_at, UTC),
         account_id=row.account_id or "", server=row.server or "", status=row.status, settings=dict(row.settings or {}),
         secret=row.secret, token_expires_at=_time(row.token_expires_at), error=row.error, version=int(row.version),
+        paused=frozenset(row.paused or ()), sequence=int(row.sequence or 0),
+        trail=[Noted(line[0], line[1], datetime.fromtimestamp(line[2], UTC)) for line in row.trail or ()],
+        due_at=parse_rfc3339(row.due_at) if row.due_at else None, release=row.release,
     )
+
+
+def _to_row(profile: Profile) -> ProfileRow:
+    deleted = profile.status == "deleted"
+    return ProfileRow(
+        id=profile.id, ws=None if deleted else profile.partition, workspace_id=profile.workspace_id, mode=profile.mode,
+        platform=profile.platform, name=profile.name, account_id=profile.account_id, server=profile.server,
+        status=profile.status, settings=profile.settings, secret=profile.secret, error=profile.error,
+        token_expires_at=profile.token_expires_at.timestamp() if profile.token_expires_at else None,
+        version=profile.version, created_at=profile.created_at.timestamp(), updated_at=profile.updated_at.timestamp(),
+        paused=set(profile.paused) or None, sequence=profile.sequence or None,
+        trail=[[line.sequence, line.kind, round(line.at.timestamp(), 6)] for line in profile.trail] or None,
+        due_shard=PROFILES_SHARD if profile.due_at else None, due_at=sortable(profile.due_at) if profile.due_at else None,
+        release=profile.release, expires_at=int(profile.updated_at.timestamp()) + KEPT_AFTER_DELETION if deleted else None,
+    )
+
+
+def from_image(image: dict[str, Any]) -> Profile:
+    """The profile of a stream record's new image (DynamoDB JSON), without its credentials: nobody there can open them."""
+    return from_row(ProfileRow.from_raw_data({name: value for name, value in image.items() if "B" not in value}))
 
 
 class Profiles:
     """The profiles table."""
 
-    @answered
     def get(self, profile_id: str) -> Profile | None:
-        """The profile as it is now, None if there is none. Raises `StoreUnavailable`."""
+        """The profile as it is now, None if there is none (any more). Raises `StoreUnavailable`."""
+        profile = self.stored(profile_id)
+        return None if profile is None or profile.status == "deleted" else profile
+
+    @answered
+    def stored(self, profile_id: str) -> Profile | None:
+        """The row as it stands, a deleted profile's too."""
         try:
             return from_row(ProfileRow.get(profile_id, consistent_read=True))
         except ProfileRow.DoesNotExist:
@@ -71,7 +86,8 @@ class Profiles:
     @answered
     def get_many(self, profile_ids: Iterable[str]) -> dict[str, Profile]:
         """Those of the profiles that exist, by id: one call for up to 100."""
-        return {row.id: from_row(row) for row in ProfileRow.batch_get(list(profile_ids), consistent_read=True)}
+        rows = ProfileRow.batch_get(list(profile_ids), consistent_read=True)
+        return {row.id: from_row(row) for row in rows if row.status != "deleted"}
 
     @answered
     def list(self, ws: str, limit: int, after: str | None = None) -> tuple[list[Profile], str | None]:
@@ -82,28 +98,76 @@ class Profiles:
         return found, found[-1].id if found and result.last_evaluated_key else None
 
     @answered
+    def of_platform(self, ws: str, platform: str, most: int) -> Sequence[str] | None:
+        """Ids of the profiles of a platform that one side of a workspace has or had. None if there are more than `most`, or so
+        many profiles of all platforms that looking through them (`MOST_READ`) would cost more than it saves."""
+        has = ProfileRow.by_workspace.query(ws, filter_condition=ProfileRow.platform == platform, page_size=MOST_READ)
+        rows: Sequence[Any] = next(has.page_iter)["Items"]
+        if has.page_iter.last_evaluated_key or len(rows) > most:
+            return None
+        ids = [row["id"]["S"] for row in rows]
+        had = BookingRow.query(gone_key(ws, platform), limit=most + 1, page_size=most + 1)
+        ids += [row.slot for row in had if row.slot not in ids]
+        return ids if len(ids) <= most else None
+
+    @answered
     def save(self, profile: Profile) -> None:
         """Write the profile on condition that nobody wrote since it was read. Raises `Conflict`, `StoreUnavailable`."""
         expected, profile.version = profile.version, profile.version + 1
-        row = ProfileRow(
-            id=profile.id, ws=profile.partition, workspace_id=profile.workspace_id, mode=profile.mode,
-            platform=profile.platform, name=profile.name, account_id=profile.account_id, server=profile.server,
-            status=profile.status, settings=profile.settings, secret=profile.secret, error=profile.error,
-            token_expires_at=profile.token_expires_at.timestamp() if profile.token_expires_at else None,
-            version=profile.version, created_at=profile.created_at.timestamp(), updated_at=profile.updated_at.timestamp(),
-        )
         try:
-            row.save(condition=ProfileRow.version == expected if expected else ProfileRow.id.does_not_exist())
+            _to_row(profile).save(condition=ProfileRow.version == expected if expected else ProfileRow.id.does_not_exist())
         except PynamoDBException as error:
             profile.version = expected
             if failed_condition(error):
                 raise Conflict from error
             raise
 
+    def change(self, profile_id: str, move: Callable[[Profile], object]) -> Profile | None:
+        """Apply `move` to the profile as it is and write it; if somebody wrote in between, to what is there then. `move` may be
+        applied several times; None if there is no such profile. Raises `Conflict`, `StoreUnavailable`."""
+        for _ in range(MOST_CONFLICTS):
+            profile = self.get(profile_id)
+            if profile is None:
+                return None
+            move(profile)
+            try:
+                self.save(profile)
+                return profile
+            except Conflict:
+                continue
+        raise Conflict
+
+    def delete(self, profile_id: str, now: datetime) -> None:
+        """Remove the profile and its credentials. Removing what is gone is no error. Its platform is kept for the lists.
+        Raises `Conflict`, `StoreUnavailable`."""
+        profile = self.change(profile_id, lambda profile: gone(profile, now))
+        if profile is not None:
+            self._remember(profile)
+
     @answered
-    def delete(self, profile_id: str) -> None:
-        """Remove the profile and its credentials. Removing what is gone is no error."""
-        ProfileRow(profile_id).delete()
+    def _remember(self, profile: Profile) -> None:
+        key = gone_key(profile.partition, profile.platform)
+        BookingRow(key, profile.id, post_id=profile.id, ws=profile.partition, state="gone").save()
+
+    @answered
+    def due(self, now: datetime, limit: int) -> Sequence[str]:
+        """Ids of profiles that sweep has to look at, deleted ones too, the oldest first."""
+        return [row.id for row in ProfileRow.due.query(PROFILES_SHARD, ProfileRow.due_at <= sortable(now), limit=limit)]
+
+    @answered
+    def tended(self, profile: Profile) -> None:
+        """Write when sweep looks again, and how far the release of held targets is; nothing if somebody wrote since it was read:
+        sweep will look again then. The version stays: nobody else need decide again for this."""
+        actions: list[Any] = [
+            ProfileRow.release.remove() if profile.release is None else ProfileRow.release.set(profile.release),
+            ProfileRow.due_at.remove() if profile.due_at is None else ProfileRow.due_at.set(sortable(profile.due_at)),
+            ProfileRow.due_shard.remove() if profile.due_at is None else ProfileRow.due_shard.set(PROFILES_SHARD),
+        ]
+        try:
+            ProfileRow(profile.id).update(actions=actions, condition=ProfileRow.version == profile.version)
+        except PynamoDBException as error:
+            if not failed_condition(error):
+                raise
 
     @answered
     def lock(self, profile: Profile, now: datetime, seconds: float) -> str | None:

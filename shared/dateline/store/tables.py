@@ -68,6 +68,7 @@ class Due(GlobalSecondaryIndex["PostRow"]):
 
 class PostRow(Model):
     """One post with its targets. `body` is packed JSON (see `packing`): it keeps the usual item under one write unit.
+    `sort_at` is the sort time and the id, as in bookings (`posts.slot_of`).
 
     `queued_at` and `queued_sequence` are written by the one update that does not rewrite the body (`Posts.mark_queued`);
     `quiet` stands on writes that announce nothing, so that notify is not woken for them.
@@ -106,8 +107,12 @@ class PostRow(Model):
 
 
 class BookingRow(Model):
-    """Two kinds of row. `<profile id>`/`<sort time>#<post id>` is a profile's time, reserved by a post; `state` is draft, pending
-    or released. `queue#<queue id>`/<slot's time> has the `holders` of a queue's slot (see `queues`); `number` counts writes."""
+    """A profile's time, reserved by a post. `slot` is `<sort time>#<post id>`; `state` is draft, pending or released.
+
+    Three kinds of row besides: `label#<workspace>#<label>`/<slot> for each label of a post, `gone#<workspace>#<platform>`/
+    <profile id> for a profile that was deleted (lists by platform still look through its posts), and `queue#<queue id>`/<slot's
+    time> with the `holders` of a queue's slot (see `queues`), whose `number` counts writes.
+    """
 
     class Meta:
         table_name = ""
@@ -133,14 +138,31 @@ class ByWorkspace(GlobalSecondaryIndex["ProfileRow"]):
     id = UnicodeAttribute(range_key=True)
 
 
+class ProfilesDue(GlobalSecondaryIndex["ProfileRow"]):
+    """Profiles that sweep has to look at, by when; sparse. They change seldom: one partition (`PROFILES_SHARD`) is enough."""
+
+    class Meta:
+        index_name = "due"
+        projection = KeysOnlyProjection()
+
+    due_shard = UnicodeAttribute(hash_key=True)
+    due_at = UnicodeAttribute(range_key=True)
+
+
+PROFILES_SHARD = "0"
+
+
 class ProfileRow(Model):
-    """A connected account. `secret` is KMS ciphertext; `lock` and `lock_until` guard the refresh of its tokens."""
+    """A connected account. `secret` is KMS ciphertext; `lock` and `lock_until` guard the refresh of its tokens.
+
+    A deleted one keeps its row, until `expires_at`, for its last event's sake; without `ws` it is in no list.
+    """
 
     class Meta:
         table_name = ""
 
     id = UnicodeAttribute(hash_key=True)
-    ws = UnicodeAttribute()
+    ws = UnicodeAttribute(null=True)
     workspace_id = UnicodeAttribute()
     mode = UnicodeAttribute()
     platform = UnicodeAttribute()
@@ -157,8 +179,16 @@ class ProfileRow(Model):
     lock_until = NumberAttribute(null=True)
     created_at = NumberAttribute()
     updated_at = NumberAttribute()
+    paused = UnicodeSetAttribute(null=True)
+    sequence = NumberAttribute(null=True)
+    trail = JSONAttribute(null=True)
+    due_shard = UnicodeAttribute(null=True)
+    due_at = UnicodeAttribute(null=True)
+    release = UnicodeAttribute(null=True)
+    expires_at = NumberAttribute(null=True)
 
     by_workspace = ByWorkspace()
+    due = ProfilesDue()
 
 
 class WorkspaceRow(Model):
@@ -166,7 +196,7 @@ class WorkspaceRow(Model):
     `ws#<side>`/`queue#<queue id>` (with a `version`).
     Imports: `bulk#<id>`/`head` and `rows#<token>#<n>` (with `data`), and `bulk#open`/<id> while they are not finished.
     Rows of numbers: `usage#<side>`/`<period>#<owner>`, the counters of a plan; `guard` is the version of a profile's calendar.
-    Notes of the deployment for itself: `system`/<name>."""
+    Notes of the deployment for itself: `system`/<name>. `write` names the last write of settings."""
 
     class Meta:
         table_name = ""
@@ -181,11 +211,13 @@ class WorkspaceRow(Model):
     data = BinaryAttribute(legacy_encoding=False, null=True)
     expires_at = NumberAttribute(null=True)
     version = NumberAttribute(null=True)
+    write = UnicodeAttribute(null=True)
 
 
 class EventRow(Model):
     """Three kinds of row: `feed#<workspace>`/<position> (events stored together, under the last one's position),
-    `head#<workspace>`/`head` (the last position), `post#<id>`/`cursor` (how far a post is announced, and in which rows)."""
+    `head#<workspace>`/`head` (the last position), `post#<id>`/`cursor` and `prof#<id>`/`cursor` (how far a post or a profile is
+    announced, and in which rows)."""
 
     class Meta:
         table_name = ""

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from pynamodb.connection import Connection
+from pynamodb.exceptions import PynamoDBException
 from pynamodb.transactions import TransactWrite
 
-from .tables import WorkspaceRow, answered
+from ..domain.ids import new_token
+from .tables import Conflict, WorkspaceRow, answered, failed_condition
+
+MOST_CONFLICTS = 10
+"""Tries of one change of settings against others."""
 
 
 class ApiKey(NamedTuple):
@@ -66,8 +72,37 @@ class Workspaces:
 
     @answered
     def save_settings(self, workspace_id: str, settings: dict[str, Any]) -> None:
-        """Replace a workspace's settings."""
-        WorkspaceRow(f"ws#{workspace_id}", "settings", body=settings).save()
+        """Replace a workspace's settings, whatever they are."""
+        WorkspaceRow(f"ws#{workspace_id}", "settings", body=settings, write=new_token()).save()
+
+    @answered
+    def change_settings(self, workspace_id: str, changes: Mapping[str, Any]) -> dict[str, Any]:
+        """Set the members of `changes` (None takes one away) and leave the others as they are, also those that somebody else is
+        setting just now. Returns the settings as written. Raises `Conflict`, `StoreUnavailable`."""
+        for _ in range(MOST_CONFLICTS):
+            try:
+                row = WorkspaceRow.get(f"ws#{workspace_id}", "settings", consistent_read=True)
+                seen: Any = WorkspaceRow.write.does_not_exist() if row.write is None else WorkspaceRow.write == row.write
+            except WorkspaceRow.DoesNotExist:
+                row = WorkspaceRow(f"ws#{workspace_id}", "settings", body={})
+                seen = WorkspaceRow.pk.does_not_exist()
+            row.body = {name: value for name, value in {**row.body, **changes}.items() if value is not None}
+            row.write = new_token()
+            try:
+                row.save(condition=seen)
+            except PynamoDBException as error:
+                if not failed_condition(error):
+                    raise
+                continue
+            settings: dict[str, Any] = row.body
+            return settings
+        raise Conflict
+
+    @answered
+    def every(self) -> dict[str, dict[str, Any]]:
+        """The settings of all workspaces by their ids. Reads the whole table: for an operator."""
+        rows = WorkspaceRow.scan(WorkspaceRow.sk == "settings")
+        return {row.pk.removeprefix("ws#"): row.body for row in rows}
 
     def note(self, name: str) -> dict[str, Any] | None:
         """What the deployment has noted for itself under a name, None if nothing. It belongs to no workspace."""

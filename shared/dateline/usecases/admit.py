@@ -198,7 +198,11 @@ def admit(
     asked = asked_of(plan, spacing, post, before, after, now)
     wanted = set() if fast else {twin for twin, _ in asked.contents}
     known = complete(deps, post.partition, known, asked.added, {*asked.guarded}, wanted)
-    verdict = against(deps, plan, spacing, post, asked, known, Calendars(deps, post.id), now)
+    calendars = Calendars(deps, post.id)
+    verdict = against(deps, plan, spacing, post, asked, known, calendars, now)
+    if fast and verdict.problems:  # refused in any case: then say everything
+        known = complete(deps, post.partition, known, asked.added, set(), {twin for twin, _ in asked.contents})
+        verdict = against(deps, plan, spacing, post, asked, known, calendars, now)
     if verdict.problems:
         raise together(verdict.problems)
     most = {count: limits.most_of(plan, count) for count in asked.added}

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..domain import calendar
 from ..domain.calendar import Cap
 from ..domain.errors import Problem
-from ..domain.instants import format_duration, rfc3339, sortable
+from ..domain.instants import rfc3339, sortable
 from ..domain.post import Post
 from ..domain.rules import Rules
 from ..store.profiles import Profile
@@ -123,7 +123,7 @@ class Calendars:
         )
         extra = {
             "platform": profile.platform, "profileId": profile.id, "limit": rule.cap.most,
-            "window": format_duration(rule.cap.span), "nextOkAt": rfc3339(free),
+            "window": f"PT{rule.cap.hours}H", "nextOkAt": rfc3339(free),
         }
         return Problem("platform_daily_limit", detail, pointer, extra)
 

@@ -86,9 +86,9 @@ def compose(
     """Hold a wish against everything. `profiles` are those of the workspace by id; what is missing there is 404.
 
     A `draft` may break content rules: they come back as warnings; malformed options it may not have. `same_time` is the
-    resolved time of a post whose time an edit leaves alone: it is not held against the clock again. `kept` are the targets of a
-    scheduled post whose time alone is edited: they and the content were held against the rules before, and `profiles` is not
-    looked at. Raises `Problem` with every fault found.
+    resolved time of a post whose time an edit leaves alone: it is not held against the clock again, only against the networks'
+    horizons. `kept` are the targets of a scheduled post whose time alone is edited: they and the content were held against the
+    rules before, and `profiles` is not looked at. Raises `Problem` with every fault found.
     """
     if kept is None:
         targets, problems = _targets(wish, profiles)
@@ -101,6 +101,11 @@ def compose(
         publish_at = now
     elif same_time is not None:
         publish_at, intent = same_time
+        try:  # another network may have come to it
+            if not draft and publish_at > now:
+                time.check_window(publish_at, now, max_horizon_days=None, platform_horizons=_horizons(targets))
+        except Problem as problem:
+            problems.append(problem)
     elif wish.scheduled_for is not None:
         try:
             publish_at, intent, said = _time(wish, targets, settings, now, max_horizon_days)
@@ -110,7 +115,7 @@ def compose(
     segments = wish.segments()
     broken: list[FieldError] = []
     if kept is None:
-        _sizes(wish, segments)
+        _sizes(wish, segments, targets)
         broken = _options(wish, targets, warnings)
         content = _content(wish, segments, targets, profiles)
         if draft:
@@ -143,21 +148,26 @@ def _targets(wish: Wish, profiles: Mapping[str, Profile]) -> tuple[dict[str, Tar
 def _time(
     wish: Wish, targets: Mapping[str, Target], settings: Mapping[str, Any], now: datetime, max_horizon_days: int | None
 ) -> tuple[datetime, dict[str, Any], list[Warn]]:
-    from ..platforms import registry
-
     assert wish.scheduled_for is not None
     resolved = time.resolve(wish.scheduled_for, wish.timezone, wish.fold, default_timezone=settings.get("timezone"))
-    horizons = {}
-    for platform in sorted({t.platform for t in targets.values()}):
-        rules = registry.rules(platform)
-        if rules.horizon_days is not None:
-            horizons[platform] = (rules.name, rules.horizon_days)
-    time.check_window(resolved.publish_at, now, max_horizon_days=max_horizon_days, platform_horizons=horizons)
+    time.check_window(
+        resolved.publish_at, now, max_horizon_days=max_horizon_days, platform_horizons=_horizons(targets)
+    )
     return resolved.publish_at, resolved.intent.as_dict(), [Warn(w.code, w.detail) for w in resolved.warnings]
 
 
-def _sizes(wish: Wish, segments: tuple[Segment, ...]) -> None:
+def _horizons(targets: Mapping[str, Target]) -> dict[str, tuple[str, int]]:
+    """Name and horizon of the networks that have one."""
+    from ..platforms import registry
+
+    found = {platform: registry.rules(platform) for platform in sorted({t.platform for t in targets.values()})}
+    return {platform: (rules.name, rules.horizon_days) for platform, rules in found.items() if rules.horizon_days is not None}
+
+
+def _sizes(wish: Wish, segments: tuple[Segment, ...], targets: Mapping[str, Target]) -> None:
     """Limits of storage, the same for every network. Raises `Problem`."""
+    from ..domain.post import draft_for
+
     content = json.dumps([[s.as_dict() for s in segments], dict(wish.platforms), wish.first_comment], ensure_ascii=False)
     size = len(content.encode())
     if size > MOST_CONTENT_BYTES:
@@ -167,8 +177,11 @@ def _sizes(wish: Wish, segments: tuple[Segment, ...]) -> None:
     if metadata > MOST_METADATA_BYTES:
         detail = f"metadata has at most {MOST_METADATA_BYTES:,} bytes as JSON; this has {metadata:,}."
         raise Problem("invalid_request", detail, pointer="/metadata")
-    if len(wish.profile_ids) * len(segments) > MOST_SEND_UNITS:
-        detail = f"Profiles × segments is at most {MOST_SEND_UNITS}; {len(wish.profile_ids)} × {len(segments)} is more."
+    lengths = {platform: len(draft_for(segments, override or {}).segments) for platform, override in wish.platforms.items()}
+    platforms = (targets[id].platform if id in targets else "" for id in wish.profile_ids)
+    units = sum(lengths.get(platform, len(segments)) for platform in platforms)
+    if units > MOST_SEND_UNITS:
+        detail = f"Profiles × segments is at most {MOST_SEND_UNITS}; {len(wish.profile_ids)} profiles get {units} segments here."
         raise Problem("invalid_request", detail, pointer="/profileIds")
 
 

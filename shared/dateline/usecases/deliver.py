@@ -20,11 +20,11 @@ from ..aws.queue import Message
 from ..domain import lifecycle, retry
 from ..domain.ids import new_token
 from ..domain.post import Post, RemoteSegment, Target
+from ..domain.profile import Profile
 from ..platforms import registry
 from ..platforms.base import Account, Delivery, NotReady, Outcome, Publisher, Remote
-from ..store.profiles import Profile
 from ..store.tables import Conflict, StoreUnavailable
-from . import dispatch, outcomes, record, tokens
+from . import dispatch, holding, outcomes, record, tokens
 from .outcomes import RESERVE, ROLLBACK
 from .record import ClaimLost
 
@@ -36,14 +36,14 @@ log = logging.getLogger("dateline")
 SHORT_WAIT = 1.0
 """Seconds a worker waits itself: SQS delays by whole seconds only, and a post must be neither early nor a second late."""
 
-Step = Literal["skip", "wait", "publish", "prepare", "resolve"]
+Step = Literal["skip", "wait", "held", "publish", "prepare", "resolve"]
 
 
 def decide(post: Post, profile_id: str, revision: int, now: datetime) -> tuple[Step, datetime | None]:
     """What a message for this target means now: nothing any more, too early (until when), or which step comes.
 
     publish: a new attempt; prepare: an attempt whose worker died before it was armed, or that waits for media;
-    resolve: an attempt that was armed, and nobody knows what became of it.
+    resolve: an attempt that was armed, and nobody knows what became of it; held: is its profile still to be waited for?
     """
     target = post.targets.get(profile_id)
     if target is None or revision != post.revision or target.status not in lifecycle.TARGET_OPEN:
@@ -52,6 +52,8 @@ def decide(post: Post, profile_id: str, revision: int, now: datetime) -> tuple[S
         if post.status not in ("scheduled", "queued", "publishing") or post.publish_at is None:
             return "skip", None
         return ("wait", post.publish_at) if post.publish_at > now else ("publish", None)
+    if target.status == "held":
+        return "held", None
     if target.next_attempt_at is not None and target.next_attempt_at > now:
         return "wait", target.next_attempt_at
     if target.status == "retrying":
@@ -76,6 +78,8 @@ def deliver(deps: Deps, message: Message, time_left: Callable[[], float]) -> str
         step, until = decide(post, message.profile_id, message.revision, deps.clock.now())
         if step == "skip":
             return "nothing to do"
+        if step == "held":
+            return holding.look(deps, post, message.profile_id)
         if until is not None:
             wait = (until - deps.clock.now()).total_seconds()
             if wait > SHORT_WAIT:
@@ -123,6 +127,8 @@ class Work:
         """Claim and work. A claim that somebody else took is no error."""
         self.profile = self.deps.profiles.get(self.message.profile_id)
         try:
+            if self.step != "resolve" and ROLLBACK not in self.target.checkpoint and (why := holding.reason(self.profile)):
+                return holding.hold(self, *why)
             if (refusal := self._refusal()) is not None:
                 return self._refuse(*refusal)
             if self.profile is None:
@@ -251,6 +257,9 @@ class Work:
             if self.target.armed != segment:
                 self._need_time()
                 self._arm(delivery, segment)
+            if delivery.uncertain:
+                # A network may call it a duplicate now: what another post of ours owns is not what was lost.
+                delivery.taken, _ = outcomes.others(self, delivery)
             self._save(delivery, self.publisher.publish(delivery, segment))
         return self.target.status
 
@@ -268,16 +277,16 @@ class Work:
     def _save(self, delivery: Delivery, remotes: tuple[Remote, ...]) -> None:
         """Save what became visible, before anything else, and end the target or arm its next segment in the same write."""
         saved = [RemoteSegment(r.id, r.url, dict(r.extra)) for r in remotes]
-        first = len(self.target.remotes)
+        first, attempt = len(self.target.remotes), self.target.tries
         try:
             self.post = self.deps.posts.change(
                 self.post, lambda post: record.published(
                     post, self.message.profile_id, first, saved, len(delivery.segments), self.deps.clock.now(),
-                    arm_next=self.time_left() >= RESERVE, token=self.token,
+                    arm_next=self.time_left() >= RESERVE, token=self.token, attempt=attempt,
                 ),
             )
         except (StoreUnavailable, Conflict):
-            record.send_outcome(self.deps, self.post, self.message, first, saved, len(delivery.segments))
+            record.send_outcome(self.deps, self.post, self.message, first, saved, len(delivery.segments), attempt)
             raise
         self._refresh_view(delivery)
 

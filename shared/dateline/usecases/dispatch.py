@@ -116,7 +116,7 @@ def too_late(post: Post, now: datetime) -> bool:
     if limit is None or now <= limit:
         return False
     if post.on_late == "draft" and post.status in lifecycle.EDITABLE:
-        post.publish_at = post.approval = None
+        post.publish_at = post.approval = post.queue = None  # its slot has come: there is no place to give back
         lifecycle.edited(post, now)
         lifecycle.stage(post, "draft", now)
     else:

@@ -93,6 +93,7 @@ def _end_failed(work: Work, code: str, detail: str) -> str:
 def roll_back(work: Work, delivery: Delivery) -> str:
     """Take the published segments down again, last first, then fail; what cannot be deleted stays listed."""
     code, detail = work.target.checkpoint[ROLLBACK]
+    times = int(work.target.checkpoint.get("takenDown", 0)) + 1
     done = "The segments that were out have been taken down again."
     for remote in list(reversed(work.target.remotes)):
         if work.time_left() < RESERVE:
@@ -106,6 +107,7 @@ def roll_back(work: Work, delivery: Delivery) -> str:
 
         def forget(post: Post, target: Target) -> None:
             target.remotes.pop()
+            target.checkpoint["takenDown"] = times
             lifecycle.conclude(post, work.deps.clock.now())
 
         work.write(forget)
@@ -218,7 +220,7 @@ def look(work: Work, delivery: Delivery) -> tuple[Remote, ...] | None:
     if work.time_left() < RESERVE:
         _come_back(work, deps.clock.now())
         return None
-    taken, contested = _others(work, delivery)
+    taken, contested = others(work, delivery)
     if contested:
         _come_back(work, deps.clock.now() + seconds(CONTESTED_WAIT))
         return None
@@ -258,7 +260,7 @@ def _next_look(target: Target, ended: datetime, now: datetime, settling: float) 
     return now + seconds(0.25 * settling)
 
 
-def _others(work: Work, delivery: Delivery) -> tuple[frozenset[str], bool]:
+def others(work: Work, delivery: Delivery) -> tuple[frozenset[str], bool]:
     """Remote ids that other posts of this profile own, and whether one with the same words is just being decided.
 
     Two posts with the same words on one profile can only be told apart by who already has which id; while the other one's

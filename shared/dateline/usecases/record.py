@@ -27,12 +27,13 @@ class ClaimLost(Exception):
 
 def published(
     post: Post, profile_id: str, first: int, remotes: list[RemoteSegment], of_segments: int, now: datetime,
-    *, arm_next: bool, token: str | None,
+    *, arm_next: bool, token: str | None, attempt: int | None = None,
 ) -> None:
-    """Write segments that became visible, from index `first`. Accepted from whoever saw them, as long as nobody has begun
-    a new attempt; what is recorded already is left as it is. Raises `ClaimLost` when it does not apply any more."""
+    """Write segments that became visible, from index `first`, in the attempt of this number (None: not known). Accepted from
+    whoever saw them, as long as nobody has begun a new attempt: what an older one published may have been taken down since.
+    What is recorded already is left as it is. Raises `ClaimLost` when it does not apply any more."""
     target = post.targets.get(profile_id)
-    if target is None or len(target.remotes) != first:
+    if target is None or len(target.remotes) != first or attempt not in (None, target.tries):
         raise ClaimLost
     if target.comment is not None and target.armed == first:
         lifecycle.comment_appeared(post, target, remotes, now)
@@ -63,10 +64,11 @@ def published(
 
 
 def send_outcome(
-    deps: Deps, post: Post, message: Message, first: int, remotes: list[RemoteSegment], of_segments: int
+    deps: Deps, post: Post, message: Message, first: int, remotes: list[RemoteSegment], of_segments: int, attempt: int
 ) -> None:
     """The remote id could not be saved: it goes out as a message, and into the log. Losing it would cost a lookup."""
-    outcome = {"first": first, "remotes": [[r.id, r.url, dict(r.extra)] for r in remotes], "of": of_segments}
+    seen = [[r.id, r.url, dict(r.extra)] for r in remotes]
+    outcome = {"first": first, "remotes": seen, "of": of_segments, "attempt": attempt}
     log.error(
         "published, but not saved", extra={"post_id": message.post_id, "profile_id": message.profile_id, "outcome": outcome}
     )
@@ -87,7 +89,8 @@ def save_message(deps: Deps, message: Message) -> str:
     try:
         post = deps.posts.change(
             post, lambda p: published(
-                p, message.profile_id, outcome["first"], remotes, outcome["of"], now, arm_next=False, token=None
+                p, message.profile_id, outcome["first"], remotes, outcome["of"], now, arm_next=False, token=None,
+                attempt=outcome.get("attempt"),
             ),
         )
     except ClaimLost:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from ..domain import calendar, limits
-from ..domain.instants import format_duration, rfc3339
+from ..domain.instants import rfc3339
 from ..domain.rules import Rules
 from ..store.profiles import Profile
 from .admit import spacing_of
@@ -36,7 +36,7 @@ def of_profile(deps: Deps, settings: Mapping[str, Any], profile: Profile, rules:
     if cap is not None:
         used = calendar.used_around(at, calendars.surely(profile.id, at - cap.span, at + cap.span), cap)
         caps.append({
-            "limit": cap.most, "window": format_duration(cap.span), "used": used, "remaining": max(0, cap.most - used),
+            "limit": cap.most, "window": f"PT{cap.hours}H", "used": used, "remaining": max(0, cap.most - used),
             "nextOkAt": free,
         })
     own = [limit for limit in plan.limits if limit.scope == "profile"]

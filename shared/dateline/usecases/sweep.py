@@ -1,8 +1,9 @@
 """The guarantee behind every fast path. Once a minute: whatever is past its deadline is looked at, and moved on or ended.
 
 A post without a schedule entry, a message that was lost or died in the dead-letter queue, a worker that never came back, an
-event that was never announced: each leaves its post in the `due` index with a deadline that passes. After that it looks whether
-the zone database has changed (`rezone`).
+event that was never announced: each leaves its post in the `due` index with a deadline that passes. Profiles have such an index
+too: for events, and for releasing what was held while they were paused. After that it looks whether the zone database has
+changed (`rezone`), and carries on imports that were interrupted.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ..domain import lifecycle
 from ..domain.post import Post
 from ..store.tables import Conflict, StoreUnavailable
-from . import announce, dispatch, rezone
+from . import announce, dispatch, holding, rezone
 
 if TYPE_CHECKING:
     from ..wiring import Deps
@@ -25,6 +26,9 @@ log = logging.getLogger("dateline")
 
 PER_SHARD = 200
 """Posts looked at per shard and minute, the workspaces in turn; what is left comes next minute, the oldest first."""
+
+MOST_PROFILES = 500
+"""Profiles looked at a minute, after the posts and as far as there is time."""
 
 BUSY = 1000
 """Messages that wait in the deliveries queue: above that a target that was not claimed yet is taken to be among them. It is
@@ -59,6 +63,7 @@ def sweep(deps: Deps, time_left: Callable[[], float]) -> Swept:
         except Exception as error:
             failed += 1
             log.exception("a post could not be swept", extra={"post_id": post_id, "reason": type(error).__name__})
+    failed += _profiles(deps, now, lambda: time_left() >= 5.0)
     if time_left() > 15.0:
         _carry_on(deps, time_left)
     try:
@@ -67,6 +72,22 @@ def sweep(deps: Deps, time_left: Callable[[], float]) -> Swept:
         failed += 1
         log.exception("waiting posts could not follow the zone database", extra={"reason": type(error).__name__})
     return Swept(seen, failed, overdue)
+
+
+def _profiles(deps: Deps, now: datetime, more: Callable[[], bool]) -> int:
+    """Look at every profile whose time has come, as long as there is time. How many could not be."""
+    failed = 0
+    for profile_id in deps.profiles.due(now, MOST_PROFILES):
+        if not more():
+            break
+        try:
+            profile = deps.profiles.stored(profile_id)
+            if profile is not None and profile.due_at is not None and profile.due_at <= now:
+                holding.tend(deps, profile, more)
+        except Exception as error:
+            failed += 1
+            log.exception("a profile could not be swept", extra={"profile_id": profile_id, "reason": type(error).__name__})
+    return failed
 
 
 def _carry_on(deps: Deps, time_left: Callable[[], float]) -> None:
@@ -89,12 +110,21 @@ def visit(deps: Deps, post: Post, now: datetime, busy: Callable[[], bool] = lamb
     if post.status == "pending_approval":
         return _undecided(deps, post, now)
     nudged: list[str] = []
+    paused = cache(lambda profile_id: holding.reason(deps.profiles.get(profile_id)) is not None)
 
     def move(current: Post) -> None:
         nudged.clear()
         overdue = [target for target in current.targets.values() if lifecycle.overdue(current, target, now)]
         for target in overdue:
-            if target.status == "waiting" and busy():
+            if current.status in lifecycle.RESTING:
+                break
+            if target.status == "held":
+                if not paused(target.profile_id):
+                    if holding.go_on(current, target.profile_id, now):
+                        nudged.append(target.profile_id)
+                elif not holding.end_late(current, target.profile_id, now):
+                    target.nudged_at = now
+            elif target.status == "waiting" and busy():
                 target.nudged_at = now
             elif lifecycle.nudge(current, target, now):
                 nudged.append(target.profile_id)

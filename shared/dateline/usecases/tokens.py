@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from ..aws.secrets import SecretsUnavailable
 from ..domain.post import seconds
+from ..domain.profile import Profile, disconnect
 from ..platforms.base import Delivery, Failed, NotReady, Outcome, Publisher, Retry, TokenRefused
-from ..store.profiles import Profile
 from ..store.tables import Conflict, StoreUnavailable
 
 if TYPE_CHECKING:
@@ -126,9 +126,7 @@ def _disconnect(deps: Deps, profile: Profile, dead: TokenRefused) -> None:
     """Mark the profile, unless its credentials were replaced meanwhile."""
     used = profile.secret
     for _ in range(5):
-        profile.status = "disconnected"
-        profile.error = {"code": dead.code, "detail": dead.detail}
-        profile.updated_at = deps.clock.now()
+        disconnect(profile, dead.code, dead.detail, deps.clock.now())
         try:
             deps.profiles.save(profile)
             return
