@@ -142,7 +142,7 @@ def edit(sim: Simulation, step: Step) -> None:
     if step.get("status"):
         body["status"] = step["status"]
     headers = {"if_match": f'"{post.revision}"'} if step.get("if_match") else {}
-    send(sim, step, "PATCH", f"/v1/posts/{post.id}", body, step["label"], **headers)
+    send(sim, step, "PATCH", f"/v1/posts/{post.id}", body, step["label"], None, **headers)
 
 
 def cancel(sim: Simulation, step: Step) -> None:
@@ -155,7 +155,7 @@ def publish(sim: Simulation, step: Step) -> None:
     """POST /v1/posts/{id}/publish."""
     if (post := _on(sim, step)) is not None:
         headers = {} if step.get("wait") else {"prefer": "respond-async"}
-        send(sim, step, "POST", f"/v1/posts/{post.id}/publish", {}, step["label"], **headers)
+        send(sim, step, "POST", f"/v1/posts/{post.id}/publish", {}, step["label"], None, **headers)
 
 
 def retry(sim: Simulation, step: Step) -> None:

@@ -72,8 +72,8 @@ def check_rest(sim: Simulation) -> None:
         if told != {post.id for post in posts.values() if post.bulk == import_id}:
             raise Violation(f"the import {import_id} tells of {sorted(told)}")
     for post in posts.values():
-        head = heads.get(post.bulk or "")
-        if head is not None and head.state == "dropped":
+        own = heads.get(post.bulk or "")
+        if own is not None and own.state == "dropped":
             raise Violation(f"{post.metadata.get('label')} is there, its import was given up")
-        if head is not None and head.state == "undone" and post.id not in head.kept and post.status != "cancelled":
+        if own is not None and own.state == "undone" and post.id not in own.kept and post.status != "cancelled":
             raise Violation(f"{post.metadata.get('label')} is {post.status}, its import was undone")
