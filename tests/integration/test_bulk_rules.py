@@ -73,7 +73,7 @@ def test_a_profiles_daily_cap_holds_within_the_file_and_against_what_is_booked(d
     dateline.post("prof_bluesky", at=TOMORROW - timedelta(hours=1))
     rows = [row(n, "prof_bluesky") for n in range(5)] + [row(24 * 60, "prof_bluesky"), row(0)]
     with nothing_written(dateline):
-        said = {"platform": "bluesky", "limit": 4, "window": "P1D"}
+        said = {"platform": "bluesky", "limit": 4, "window": "PT24H"}
         problem = refused(send(dateline, rows), "platform_daily_limit", "/3/scheduledFor", **said)
     assert [e["pointer"] for e in problem["errors"]] == ["/3/scheduledFor", "/4/scheduledFor"]
     assert imported(dateline, rows, "?onError=skip")["created"] == 5
