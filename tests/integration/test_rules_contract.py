@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from contextvars import Context
 from datetime import timedelta
 from typing import Any
 
@@ -302,6 +303,23 @@ def test_a_revoked_key_is_refused_within_a_minute_where_keys_are_remembered() ->
         dateline.deps.workspaces.save_key(key._replace(revoked_at=rfc3339(START)))  # another process did it
         dateline.clock.advance(60)
         refused(dateline.api("GET", "/v1/posts", key=reader), "unauthorized")
+
+
+@pytest.mark.parametrize("method", ["PATCH", "DELETE"])
+def test_a_key_for_drafts_does_not_touch_what_is_scheduled_in_the_same_moment(dateline: Dateline, method: str) -> None:
+    writer, met = mint(dateline, "posts:read", "posts:write"), list[str]()
+    path = f"/v1/posts/{dateline.post('prof_mastodon')['id']}"
+
+    def hook(_service: str, operation: str, phase: str) -> None:
+        if operation in ("PutItem", "TransactWriteItems") and phase == "before" and not met:
+            met.append(operation)
+            assert Context().run(dateline.api, "PATCH", path, {"scheduledFor": at(DAY)}).status == 200
+
+    answers: list[Answer] = []
+    body = {"text": "Other words"} if method == "PATCH" else None
+    interrupted(dateline, hook, lambda: answers.append(dateline.api(method, path, body, key=writer)))
+    refused(answers[0], "forbidden", requiredScope="posts:publish")
+    assert dateline.api("GET", path).json()["status"] == "scheduled"
 
 
 def test_a_plan_is_set_by_the_command_and_lifted_by_it(dateline: Dateline, capsys: pytest.CaptureFixture[str]) -> None:

@@ -38,9 +38,21 @@ def test_each_member_can_be_set_alone_and_taken_back(dateline: Dateline) -> None
     for name, value in everything.items():
         answer = patch(dateline, {name: value})
         assert answer.status == 200, answer.body
-        shown = {**shown, name: value} if name in shown else {**shown, "settings": {**shown["settings"], name: value}}
+        inside = {**shown["settings"], **({name: value} if name in shown["settings"] else {})}
+        shown = {**shown, name: value, "settings": inside}
         assert answer.json() == shown == dateline.api("GET", "/v1/workspace").json()
     assert patch(dateline, {**dict.fromkeys(everything), "name": before["name"]}).json() == before
+
+
+def test_what_the_answer_shows_in_settings_may_be_sent_there(dateline: Dateline) -> None:
+    shown = patch(dateline, {"settings": {"minSpacingMinutes": 7, "onLate": "draft"}}).json()
+    assert (shown["minSpacingMinutes"], shown["settings"]["minSpacingMinutes"], shown["onLate"]) == (7, 7, "draft")
+    with nothing_written(dateline):
+        refused(patch(dateline, {"settings": {}}), "invalid_request", "")
+        refused(patch(dateline, {"settings": {"paused": True}}), "invalid_request", "/settings/paused")
+        twice = patch(dateline, {"onLate": "fail", "settings": {"onLate": "draft"}})
+        refused(twice, "invalid_request", "/settings/onLate")
+    assert patch(dateline, {"settings": {"minSpacingMinutes": None, "onLate": None}}).json()["settings"]["onLate"] == "publish"
 
 
 def test_settings_are_what_posts_get_that_say_nothing_else(dateline: Dateline) -> None:

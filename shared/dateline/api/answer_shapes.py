@@ -344,8 +344,8 @@ class WorkspaceSettings(Answer):
     on_late: Literal["publish", "fail", "draft"]
 
 
-class Workspace(Answer):
-    """The workspace of the key."""
+class Workspace(WorkspaceSettings):
+    """The workspace of the key. Its `settings` stand beside it, too, as PATCH takes them."""
 
     id: str
     mode: Literal["live", "test"]

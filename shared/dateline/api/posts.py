@@ -193,7 +193,7 @@ def delete(request: Request, post_id: str) -> Answer:
     post = write.find(request.deps, request.actor, post_id)
     if post.status != "draft":
         require(request.actor, "posts:publish")
-    return _answer(200, write.cancel(request.deps, post, if_match=request.if_match))
+    return _answer(200, write.cancel(request.deps, post, actor=request.actor, if_match=request.if_match))
 
 
 def publish(request: Request, post_id: str) -> Answer:

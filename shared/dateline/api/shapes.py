@@ -307,26 +307,38 @@ class ReservationIn(Shape):
     expires_in: Annotated[str | None, Field(description="ISO 8601 duration, `PT1M` to `P1D`; `PT10M` if not given")] = None
 
 
-class WorkspacePatch(Shape):
-    """Change settings of the workspace; what is not named stays, null takes a member back to its default."""
+class SettingsIn(Shape):
+    """Defaults and rules of a workspace."""
 
-    name: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
-    timezone: str | None = None
     approvals_required: bool | None = None
     min_spacing_minutes: Annotated[int, Field(ge=0, le=1440)] | None = None
     max_lateness: str | None = None
     on_late: Literal["publish", "fail", "draft"] | None = None
+
+
+class WorkspacePatch(SettingsIn):
+    """Change settings of the workspace; what is not named stays, null takes a member back to its default. Those that the
+    answer shows in `settings` may be sent there, too."""
+
+    name: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
+    timezone: str | None = None
     paused: bool | None = None
+    settings: SettingsIn | None = None
 
     @model_validator(mode="after")
     def _something(self) -> WorkspacePatch:
-        if not self.model_fields_set:
+        inside = self.settings.model_fields_set if self.settings else set()
+        if not (self.model_fields_set - {"settings"}) | inside:
             raise _nothing(WorkspacePatch)
+        for name in sorted(self.model_fields_set & inside):
+            raise fault(f"settings/{to_camel(name)}", f"{to_camel(name)} is given twice: in settings and beside it.")
         return self
 
     def changes(self) -> dict[str, Any]:
         """The settings as they are stored; None takes one away."""
-        found = {name: getattr(self, name) for name in self.model_fields_set}
+        found = {name: getattr(self, name) for name in self.model_fields_set - {"settings"}}
+        if self.settings is not None:
+            found |= {name: getattr(self.settings, name) for name in self.settings.model_fields_set}
         if found.get("timezone") is not None:
             zone(found["timezone"])
         if found.get("max_lateness") is not None:

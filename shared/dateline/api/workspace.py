@@ -28,14 +28,14 @@ def settings_view(deps: Deps, actor: Actor, settings: Mapping[str, Any]) -> dict
     from ..usecases import standing
 
     lateness = float(settings.get("max_lateness", DEFAULT_MAX_LATENESS))
+    rules = {
+        "approvalsRequired": bool(settings.get("approvals_required", False)),
+        "minSpacingMinutes": int(settings.get("min_spacing_minutes", 0)),
+        "maxLateness": format_duration(timedelta(seconds=lateness)), "onLate": settings.get("on_late", "publish"),
+    }
     return {
         "id": actor.workspace_id, "mode": actor.mode, "name": settings.get("name"),
-        "timezone": settings.get("timezone"), "paused": bool(settings.get("paused", False)),
-        "settings": {
-            "approvalsRequired": bool(settings.get("approvals_required", False)),
-            "minSpacingMinutes": int(settings.get("min_spacing_minutes", 0)),
-            "maxLateness": format_duration(timedelta(seconds=lateness)), "onLate": settings.get("on_late", "publish"),
-        },
+        "timezone": settings.get("timezone"), "paused": bool(settings.get("paused", False)), **rules, "settings": rules,
         "plan": settings.get("plan") or {"name": "unlimited"}, "usage": standing.of_workspace(deps, settings, actor.partition),
     }
 

@@ -223,10 +223,7 @@ def edit(
         target = to or ("scheduled" if changes.keys() & {"scheduled_for", "queue_id"} else current.stage)
         if current.status not in lifecycle.EDITABLE:
             raise lifecycle.illegal(current, target, f"The post is {current.status}: it can be edited until publishing begins.")
-        if current.status != "draft" and not actor.scopes & {"posts:publish", "admin"}:
-            # Checked on what is written, not on what was read: a draft may have been scheduled meanwhile.
-            detail = "This key lacks the scope posts:publish; it may edit drafts only."
-            raise Problem("forbidden", detail, extra={"requiredScope": "posts:publish"})
+        _drafts_only(actor, current)
         moved_only = changes.keys() <= TIME and to in (None, "scheduled") and current.status in ("scheduled", "queued")
         entry, moved = _apply(deps, actor, current, changes, to, now, said, moved_only=moved_only)
         return moved
@@ -237,6 +234,14 @@ def edit(
     if scheduled is not None and post.status != "scheduled":
         _forget_entry(deps, post.id, scheduled)
     return Written(post, tuple(said))
+
+
+def _drafts_only(actor: Actor, post: Post) -> None:
+    """Refuse a key that may only write drafts. Asked of what is written, not of what was read: a draft may have been scheduled
+    meanwhile."""
+    if post.status != "draft" and not actor.scopes & {"posts:publish", "admin"}:
+        detail = "This key lacks the scope posts:publish; it may edit drafts only."
+        raise Problem("forbidden", detail, extra={"requiredScope": "posts:publish"})
 
 
 def _laid_over(post: Post, changes: Mapping[str, Any]) -> Wish:
@@ -315,8 +320,11 @@ def _forget_entry(deps: Deps, post_id: str, counter: int) -> None:
         log.info("an entry is left; it will find nothing to do", extra={"post_id": post_id, "reason": str(error)})
 
 
-def cancel(deps: Deps, post: Post, *, once: Claimed | None = None, if_match: int | None = None) -> Post:
-    """Cancel until the first claim. Cancelling twice is no error. Raises `Problem` 409 from `publishing` on."""
+def cancel(
+    deps: Deps, post: Post, *, actor: Actor | None = None, once: Claimed | None = None, if_match: int | None = None
+) -> Post:
+    """Cancel until the first claim. Cancelling twice is no error. Raises `Problem`: 409 from `publishing` on, 403 where `actor`
+    may only write drafts and this is none (any more)."""
     if post.status == "cancelled":
         return post
     now = deps.clock.now()
@@ -325,6 +333,8 @@ def cancel(deps: Deps, post: Post, *, once: Claimed | None = None, if_match: int
         if current.status not in lifecycle.EDITABLE:
             detail = f"The post is {current.status}: it can be cancelled until publishing begins."
             raise lifecycle.illegal(current, "cancelled", detail)
+        if actor is not None:
+            _drafts_only(actor, current)
         current.revision += 1
         current.queue = None
         lifecycle.stage(current, "cancelled", now)
