@@ -126,7 +126,7 @@ REFUSALS: dict[str, tuple[str, ...]] = {
     "POST /v1/posts": ALL_OF_A_POST,
     "PATCH /v1/posts/{post_id}": (*ALL_OF_A_POST, "illegal_transition", "revision_conflict"),
     "DELETE /v1/posts/{post_id}": ("illegal_transition", "revision_conflict"),
-    "POST /v1/posts/bulk": ALL_OF_A_POST,
+    "POST /v1/posts/bulk": (*ALL_OF_A_POST, "idempotency_in_progress"),
     "DELETE /v1/bulk/{bulk_id}": ("illegal_transition",),
     "POST /v1/posts/{post_id}/publish": ("content_invalid", "illegal_transition", "revision_conflict", *ADMISSION),
     "POST /v1/posts/{post_id}/approve": ("illegal_transition", "revision_conflict", *ADMISSION),
@@ -249,12 +249,15 @@ def _answers(route: Route, examples: Json) -> Json:
     if route.answer == "Post":
         headers.add("ETag")
     if route.status == 201:
-        headers |= {"Location"} if route.answer in ("Post", "Profile", "Queue") else set()
+        headers |= {"Location"} if route.answer in ("Post", "Profile", "Queue", "Bulk") else set()
     if route.idempotent:
         headers.add("Idempotency-Replayed")
     answers: Json = {}
     for status in (route.status, *route.also):
-        answer: Json = {"description": SAID.get(status, "The answer"), "headers": _headers(headers)}
+        said = SAID_OF.get((key_of(route), status), SAID.get(status, "The answer"))
+        answer: Json = {"description": said, "headers": _headers(headers)}
+        if route.path == "/v1/posts/bulk" and status == 200:
+            answer["headers"] = _headers(headers - {"Location", "Idempotency-Replayed"})  # nothing was made
         if route.path == "/docs":
             answer["content"] = {"text/html": {"schema": {"type": "string"}}}
         elif route.path.endswith(".csv"):
@@ -279,11 +282,26 @@ SAID = {
     503: "Something is overdue, or the store does not answer",
 }
 
+SAID_OF = {
+    ("POST /v1/posts/bulk", 200): "What would become of the rows: a dry run, or no row was good (`onError=skip`)",
+    ("POST /v1/posts/bulk", 201): "Every good row is a post",
+    ("POST /v1/posts/bulk", 202): "What is reserved is written without you; `GET /v1/bulk/{bulkId}` tells how far it is",
+    ("DELETE /v1/bulk/{bulk_id}", 202): "What is left is undone without you; `GET /v1/bulk/{bulkId}` tells how far it is",
+}
+"""What a status means where it means more than in `SAID`."""
+
+SHEET = """text,profile_ids,scheduled_for,timezone,labels
+"We are live, at last.",prof_x;prof_bluesky,2027-06-15T09:00:00,America/New_York,launch
+A draft without a time,,,,
+"""
+
 
 def _tag(route: Route) -> str:
     part = route.path.removeprefix("/v1/").split("/")[0]
     if route.public:
         return "service"
+    if part == "bulk":
+        return "posts"
     return part if part in dict(TAGS) else "workspace"
 
 
@@ -321,8 +339,8 @@ def operation(route: Route, examples: Json) -> Json:
         found["requestBody"] = {"required": required, "content": {"application/json": content}}
         if route.body == "BulkIn":
             said_of_it = "A header row, then a line for each post; the columns are in docs/bulk.md"
-            sheet: Json = {"type": "string", "description": said_of_it}
-            found["requestBody"] = {"required": True, "content": {"text/csv": {"schema": sheet}, "application/json": content}}
+            sheet: Json = {"schema": {"type": "string", "description": said_of_it}, "example": SHEET}
+            found["requestBody"] = {"required": True, "content": {"text/csv": sheet, "application/json": content}}
     return found
 
 
@@ -360,7 +378,7 @@ def document() -> Json:
                 "IdempotencyKey": {
                     "name": "Idempotency-Key", "in": "header", "required": False, "schema": key,
                     "description": "Makes a repeat safe: the same key and request are done once. Kept for 24 hours, with a "
-                    "post until 24 hours after its publish time.",
+                    "post until 24 hours after its publish time, with an import for 90 days.",
                 },
                 "IfMatch": {
                     "name": "If-Match", "in": "header", "required": False, "schema": {"type": "string"},

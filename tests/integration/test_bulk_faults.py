@@ -53,7 +53,7 @@ def lost(_service: str, _operation: str) -> BaseException:
 
 def throttled(_service: str, operation: str) -> BaseException:
     said = {"Error": {"Code": "ProvisionedThroughputExceededException", "Message": "slow down"}}
-    error: BaseException = ClientError(said, operation)  # type: ignore[arg-type]
+    error: BaseException = ClientError(said, operation)
     return error
 
 

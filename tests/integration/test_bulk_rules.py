@@ -14,7 +14,7 @@ from local.seed import WORKSPACE
 from tests.api_checks import nothing_written, refused
 from tests.harness import START, Dateline
 from tests.integration.bulk_scene import TOMORROW, check_books, imported, plain, queue, row, send, settings, some, texts
-from tests.integration.scene import PICTURE
+from tests.integration.scene import PICTURE, connect
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def test_a_profiles_daily_cap_holds_within_the_file_and_against_what_is_booked(d
     dateline.post("prof_bluesky", at=TOMORROW - timedelta(hours=1))
     rows = [row(n, "prof_bluesky") for n in range(5)] + [row(24 * 60, "prof_bluesky"), row(0)]
     with nothing_written(dateline):
-        said = {"platform": "bluesky", "limit": 4, "window": "P1D"}
+        said = {"platform": "bluesky", "limit": 4, "window": "PT24H"}
         problem = refused(send(dateline, rows), "platform_daily_limit", "/3/scheduledFor", **said)
     assert [e["pointer"] for e in problem["errors"]] == ["/3/scheduledFor", "/4/scheduledFor"]
     assert imported(dateline, rows, "?onError=skip")["created"] == 5
@@ -152,3 +152,12 @@ def test_an_answer_stays_below_what_lambda_takes_however_much_is_wrong(dateline:
     drafts = [row(n, *three, at=None, text="日" * 550, media=[{"url": PICTURE}] * 9) for n in range(1000)]
     assert len(imported(dateline, drafts)["rows"][0]["warnings"]) <= 5
     assert len(texts(dateline)) == 1000
+
+
+def test_more_times_than_can_be_reserved_before_the_answer_is_due_are_refused_at_once(dateline: Dateline) -> None:
+    profiles = [connect(dateline, "telegram") for _ in range(11)]
+    rows = some(1000, *profiles, every=5)
+    settings(dateline, plan={"minSpacingMinutes": 5})
+    for query in ("", "?onError=skip", "?dryRun=true"):
+        with nothing_written(dateline):
+            assert refused(send(dateline, rows, query), "invalid_request", limit=10_000, times=11_000)["detail"].endswith("in parts.")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import pytest
 
 from tools.bench.__main__ import aimed, table
+from tools.bench.bulk import Carried
 from tools.bench.cost import (
     AWS_CALL,
     CPU_MEMORY,
@@ -138,3 +140,13 @@ def test_the_table_says_where_an_aim_is_missed() -> None:
     assert (aimed(3, 3), aimed(4, 3), aimed(4, None)) == ("3", "3 MISSED", "")
     lines = list(table([("calls", "4", aimed(4, 3))]))
     assert len({len(line) for line in lines}) == 1 and "3 MISSED" in lines[-1]
+
+
+def test_waiting_side_by_side_takes_a_round_for_so_many_and_a_processor_is_not_shared() -> None:
+    calls = Counter({"TransactWriteItems": 10, "CreateSchedule": 33, "Query": 4})
+    one = Carried("import", 33, calls, Counter({16: 33, 2: 4}), own=1.0, botocore=0.5, written=0, memory=CPU_MEMORY // 2)
+    assert one.sequential == 10
+    assert one.waiting() == pytest.approx(AWS_CALL * (10 + 3 + 2))
+    least, most = one.deployed()
+    assert least == pytest.approx(1.0 * CPU_MEMORY / (CPU_MEMORY // 2) + one.waiting())
+    assert most - least == pytest.approx(0.5 * CPU_MEMORY / (CPU_MEMORY // 2))

@@ -1,6 +1,6 @@
 """`python -m tools.bench`: measures everything and prints one table. It judges nothing: the aims stand beside the figures.
 
-`--without punctuality` (or imports, operations, cost, lists, fairness; several with commas) leaves a part out.
+`--without punctuality` (or imports, operations, bulk, cost, lists, fairness; several with commas) leaves a part out.
 """
 
 from __future__ import annotations
@@ -13,14 +13,19 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
 from tests.harness import Dateline
-from tools.bench import cost, fairness, imports, lists, operations, punctuality
+from tools.bench import bulk, cost, fairness, imports, lists, operations, punctuality
 from tools.bench.meter import Meter
 
-PARTS = ("imports", "operations", "cost", "lists", "fairness", "punctuality")
+PARTS = ("imports", "operations", "bulk", "cost", "lists", "fairness", "punctuality")
 MOST_DOLLARS = 50
 """The aim for a million posts with three targets."""
 
 ENVIRONMENT = {"DATELINE_AUTH_CACHE_SECONDS": "60", "POWERTOOLS_LOG_LEVEL": "INFO"}
+SIDE_BY_SIDE = {"DATELINE_SIDE_BY_SIDE": "16"}
+"""As template.yaml has it."""
+
+DUE = 29
+"""Seconds of the API's time-out."""
 
 Row = tuple[str, str, str]
 """What was measured, the figure, the aim ("" if there is none). A row without a figure is a heading."""
@@ -61,8 +66,8 @@ def aimed(value: float, most: float | None) -> str:
     return "" if most is None else f"{most:g}" if value <= most else f"{most:g} MISSED"
 
 
-def _running() -> Dateline:
-    return Dateline(start=datetime.now(UTC).replace(microsecond=0), environment=ENVIRONMENT)
+def _running(**more: str) -> Dateline:
+    return Dateline(start=datetime.now(UTC).replace(microsecond=0), environment={**ENVIRONMENT, **more})
 
 
 def _import_rows(_log: io.StringIO) -> list[Row]:
@@ -91,6 +96,19 @@ def _operation_rows(log: io.StringIO) -> list[Row]:
         names = " ".join(f"{name}×{times}" if times > 1 else name for name, times in one.calls.items())
         units = f"{one.own * 1000:.1f} ms; {one.written} W {one.read:g} R"
         rows.append((one.name, f"{number}+{one.network} ({units}) {names}", aimed(number, one.most)))
+    return rows
+
+
+def _bulk_rows(log: io.StringIO) -> list[Row]:
+    rows: list[Row] = [("**Bulk, 3 profiles a row: seconds on Lambda, estimated; calls to AWS** (own time + botocore's)", "", "")]
+    for one in bulk.measure(lambda: _running(**SIDE_BY_SIDE), log):
+        least, most = one.deployed()
+        total = sum(one.calls.values())
+        side = "".join(f", {number:,} by {most}" for most, number in sorted(one.side.items()))
+        names = " ".join(f"{name}×{times:,}" if times > 1 else name for name, times in one.calls.most_common())
+        times = f"{one.own * 1000:.0f} + {one.botocore * 1000:.0f} ms, {one.rows / one.own:,.0f} rows a second; {one.written:,} W"
+        calls = f"{total:,} calls, {total / one.rows:.2f} a row: {one.sequential} one by one{side}"
+        rows.append((one.name, f"{least:.1f} … {most:.1f} s; {calls} ({times}) {names}", aimed(round(most, 1), DUE)))
     return rows
 
 
@@ -153,7 +171,7 @@ def _punctuality_rows(_log: io.StringIO) -> list[Row]:
 
 
 _ROWS = {
-    "imports": _import_rows, "operations": _operation_rows, "cost": _cost_rows, "lists": _list_rows,
+    "imports": _import_rows, "operations": _operation_rows, "bulk": _bulk_rows, "cost": _cost_rows, "lists": _list_rows,
     "punctuality": _punctuality_rows,
 }
 

@@ -16,6 +16,7 @@ from ..domain import queues
 from ..domain.content import Media, Segment
 from ..domain.errors import FieldError, Problem
 from ..domain.instants import parse_duration
+from ..domain.sheet import MOST_ROWS
 from ..domain.zones import zone
 from ..usecases.compose import Wish
 from .request import pointed
@@ -189,6 +190,9 @@ class ResolveIn(Shape):
 
 class BulkIn(RootModel[list[PostIn]]):
     """The posts, as for a single create; or the same as CSV (`text/csv`)."""
+
+    # The rows are read one by one, so that each can be told its faults: this tells the reader of the OpenAPI file.
+    root: Annotated[list[PostIn], Field(json_schema_extra={"minItems": 1, "maxItems": MOST_ROWS})]
 
 
 Hash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]

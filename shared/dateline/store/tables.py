@@ -26,6 +26,9 @@ from pynamodb.models import Model
 if TYPE_CHECKING:
     import botocore.session
 
+MOST_CONNECTIONS = 20
+"""As many as are asked for side by side (DATELINE_SIDE_BY_SIDE), and a few: beyond that each call would open one of its own."""
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -272,7 +275,8 @@ def connect(session: botocore.session.Session, region: str, names: Mapping[str, 
 
     connection = Connection(region=region)
     config = Config(
-        parameter_validation=False, connect_timeout=1, read_timeout=4, retries={"total_max_attempts": 4, "mode": "standard"}
+        parameter_validation=False, connect_timeout=1, read_timeout=4, retries={"total_max_attempts": 4, "mode": "standard"},
+        max_pool_connections=MOST_CONNECTIONS,
     )
     connection._client = session.create_client("dynamodb", region, config=config)
     for key, model in MODELS.items():

@@ -35,6 +35,10 @@ if TYPE_CHECKING:
     from ..wiring import Deps
 
 
+MOST_RESERVED = 10_000
+"""Times of profiles that one request may reserve where their calendars have a rule: about a hundred transactions one after the
+other, some seconds. What cannot be reserved before the answer is due could never be."""
+
 TIME_POINTERS = ("/scheduledFor", "/timezone", "/fold")
 
 
@@ -149,8 +153,8 @@ class Slots:
 
 
 def plan(deps: Deps, actor: Actor, rows: Sequence[Row], stagger_minutes: int, import_id: str | None) -> Plan:
-    """Weigh the rows. Raises only what stops all of them: `StoreUnavailable`, or `Conflict` where a post that is like a row's is
-    being written at this moment."""
+    """Weigh the rows. Raises only what stops all of them: `Problem` for more than can be reserved, `StoreUnavailable`, or
+    `Conflict` where a post that is like a row's is being written at this moment."""
     now = deps.clock.now()
     planned = [Planned(row) for row in rows]
     slots = Slots(deps, actor, now)
@@ -162,6 +166,7 @@ def plan(deps: Deps, actor: Actor, rows: Sequence[Row], stagger_minutes: int, im
     }
     added: Counter[Count] = sum((one.added for one in asked.values()), Counter())
     guarded = {profile_id for one in asked.values() for profile_id in one.guarded}
+    _refuse_too_many(sum(len(one.guarded) for one in asked.values()))
     twins = {twin for one in asked.values() for twin, _ in one.contents}
     known = complete(deps, actor.partition, None, added, guarded, twins)
     used, registered = dict(known.used), dict(known.twins)
@@ -193,6 +198,15 @@ def plan(deps: Deps, actor: Actor, rows: Sequence[Row], stagger_minutes: int, im
         for twin, post_id in sorted(first.items())
     ]
     return made
+
+
+def _refuse_too_many(times: int) -> None:
+    if times > MOST_RESERVED:
+        detail = (
+            f"Posts keep a distance on these profiles, and one request reserves at most {MOST_RESERVED:,} of their times; these "
+            f"rows have {times:,}, counting each profile of a row. Send them in parts."
+        )
+        raise Problem("invalid_request", detail, extra={"limit": MOST_RESERVED, "times": times})
 
 
 def _compose(
