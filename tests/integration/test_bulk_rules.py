@@ -160,4 +160,5 @@ def test_more_times_than_can_be_reserved_before_the_answer_is_due_are_refused_at
     settings(dateline, plan={"minSpacingMinutes": 5})
     for query in ("", "?onError=skip", "?dryRun=true"):
         with nothing_written(dateline):
-            assert refused(send(dateline, rows, query), "invalid_request", limit=10_000, times=11_000)["detail"].endswith("in parts.")
+            problem = refused(send(dateline, rows, query), "invalid_request", limit=10_000, times=11_000)
+            assert problem["detail"].endswith("in parts.")
