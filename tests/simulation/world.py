@@ -6,7 +6,6 @@ here decides what is right: `invariants` does.
 
 from __future__ import annotations
 
-import gc
 import logging
 import random
 from collections import Counter
@@ -123,7 +122,6 @@ class Simulation:
 
     def _leave(self) -> None:
         self._patch.stop()
-        gc.unfreeze()  # what a cold start set aside for the life of its process (coldstart.py): this one has many lives
         LOG.setLevel(self._level)
 
     def _tap(self, service: str, operation: str, params: Mapping[str, Any], answer: Mapping[str, Any]) -> None:
