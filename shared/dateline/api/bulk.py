@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..domain import sheet
 from ..domain.errors import FieldError, Problem
 from ..domain.ids import new_id
 from ..domain.instants import rfc3339
-from ..domain.sheet_columns import Place, column_of
 from ..store.imports import Import
 from ..store.tables import Conflict, StoreUnavailable
-from ..usecases import bulk
-from ..usecases.bulk_plan import Plan, Planned, Row
+from ..usecases import bulk, bulk_reserve
+from ..usecases.bulk_plan import Row
 from ..usecases.bulk_plan import plan as plan_rows
 from ..usecases.write import pause
 from .answers import Answer
 from .auth import require
+from .bulk_told import planned_view, refusal_of, told_of
 from .request import Request
 
 if TYPE_CHECKING:
@@ -30,12 +30,6 @@ MOST_BODY_BYTES = 4_000_000
 
 BUDGET = 20.0
 """Seconds an answer may take; API Gateway gives up at 30. What is left is done by sweep."""
-
-MOST_FAULTS = 5_000
-"""Errors, and warnings, told in one answer: Lambda answers with at most 6 MB, and a file of 1,000 rows can have more. Each row is
-told its share, and how many are left out."""
-
-LONGEST_DETAIL, LONGEST_POINTER = 1_000, 300
 
 MOST_EXPORT_BYTES = 4_000_000
 """Of an export as it stands in Lambda's answer, where a letter may take six: so its file is never too large to be imported."""
@@ -50,17 +44,13 @@ def create(request: Request) -> Answer:
     """POST /v1/posts/bulk."""
     dry, skip, stagger = _flag(request, "dryRun"), _on_error(request), _stagger(request)
     body = request.rows(MOST_BODY_BYTES)
-    places: list[Place] = []
-    if isinstance(body, bytes):
-        found, places = sheet.read_file(body)
-    else:
-        found = sheet.read_json(body)
+    found, places = sheet.read_file(body) if isinstance(body, bytes) else (sheet.read_json(body), [])
     rows = [_row(one) for one in found]
     if any(row.wish and (row.wish.publish_now or row.wish.scheduled_for or row.wish.queue_id) for row in rows):
         require(request.actor, "posts:publish")
     import_id, fingerprint = _import_id(request, body, (skip, stagger))
     deps, in_time = request.deps, _in_time(request)
-    for tries in range(bulk.TRIES):
+    for tries in range(bulk_reserve.TRIES):
         before = None
         if not dry and (tries or request.idempotency_key is not None):
             before = deps.imports.get(import_id)
@@ -68,22 +58,22 @@ def create(request: Request) -> Answer:
                 return answer
         try:
             plan = plan_rows(deps, request.actor, rows, stagger, None if dry else import_id)
-            told = _told(plan, places)
+            told = told_of(plan, places)
             if dry:
-                return Answer(200, _planned_view(plan, told, dry=True))
+                return Answer(200, planned_view(plan, told, dry=True))
             if plan.bad and not skip:
                 # A repeat may be refused by what the first request did meanwhile.
                 seen = None if request.idempotency_key is None else deps.imports.get(import_id)
                 if (answer := _replay(request, seen, fingerprint)) is not None:
                     return answer
-                raise _refusal(plan, told)
+                raise refusal_of(plan, told)
             if not plan.posts:
-                return Answer(200, _planned_view(plan, told, dry=False))
+                return Answer(200, planned_view(plan, told, dry=False))
             head = Import(
                 import_id, request.actor.partition, request.actor.workspace_id, request.actor.mode,
                 deps.clock.now().timestamp(), fingerprint, version=before.version if before is not None else 0,
             )
-            payload = bulk.begin(deps, head, plan, told)
+            payload = bulk_reserve.begin(deps, head, plan, told)
         except Conflict:
             if not in_time():
                 break
@@ -117,7 +107,7 @@ def _replay(request: Request, before: Import | None, fingerprint: str) -> Answer
     return None
 
 
-def _carried_on(deps: Deps, head: Import, payload: bulk.Payload, in_time: Callable[[], bool]) -> Import:
+def _carried_on(deps: Deps, head: Import, payload: bulk_reserve.Payload, in_time: Callable[[], bool]) -> Import:
     """The import, as far as it gets. Once it is reserved its rows go forward whoever writes them: another who works on it (who
     undoes it, say), or a store that does not answer, is no reason to call the request a failure."""
     try:
@@ -170,71 +160,10 @@ def _row(row: sheet.SheetRow) -> Row:
         return Row(row.number, row.line, None, problem.errors or (FieldError("", problem.code, problem.detail, problem.extra),))
 
 
-def _told(plan: Plan, places: Sequence[Place]) -> list[dict[str, Any]]:
-    """What the client is told of each row."""
-    most = max(3, MOST_FAULTS // max(1, sum(bool(one.errors or one.warnings) for one in plan.rows)))
-    told = []
-    for one in plan.rows:
-        post, warnings = one.post, [warning.as_dict() for warning in one.warnings]
-        told.append({
-            "row": one.row.number, "line": one.row.line, "id": post.id if post else None, "status": post.status if post else None,
-            "publishAt": rfc3339(post.publish_at) if post and post.publish_at else None,
-            "errors": _first([_fault(one, error, places) for error in one.errors], most, f"/{one.row.number - 1}"),
-            "warnings": _first(warnings, most, None),
-        })
-    return told
-
-
-def _fault(one: Planned, error: FieldError, places: Sequence[Place]) -> dict[str, Any]:
-    """One error; its pointer leads into the array of rows, `column` names the column of a CSV file."""
-    column = None if one.row.line is None else column_of(error.pointer, places)
-    more = {"column": column} if column and "column" not in error.extra else {}
-    pointer = f"/{one.row.number - 1}{error.pointer}"
-    said = {"pointer": _cut(pointer, LONGEST_POINTER), "code": error.code, "detail": _cut(error.detail, LONGEST_DETAIL)}
-    return {**said, "row": one.row.number, **error.extra, **more}
-
-
-def _cut(text: str, most: int) -> str:
-    return text if len(text) <= most else text[:most] + "…"
-
-
-def _first(said: list[dict[str, Any]], most: int, pointer: str | None) -> list[dict[str, Any]]:
-    """The first entries, and in place of the others their number."""
-    if len(said) <= most:
-        return said
-    code = "invalid_request" if pointer is not None else "more"
-    rest = {"code": code, "detail": f"And {len(said) - most + 1} more of this row."}
-    return [*said[: most - 1], rest if pointer is None else {"pointer": pointer, **rest}]
-
-
-def _planned_view(plan: Plan, told: list[dict[str, Any]], *, dry: bool) -> dict[str, Any]:
-    return {
-        "id": None, "status": "planned", "dryRun": dry, "total": len(told), "created": len(plan.posts) if dry else 0,
-        "failed": len(plan.bad), "cancelled": 0, "kept": [], "createdAt": None, "rows": [{**row, "id": None} for row in told],
-    }
-
-
-def _refusal(plan: Plan, told: list[dict[str, Any]]) -> Problem:
-    """One answer for all bad rows: the first speaks, every fault is listed with its row. Nothing was written."""
-    first = plan.bad[0]
-    problem = first.problem
-    more = len(plan.bad) - 1
-    others = f" {more} more {'row has' if more == 1 else 'rows have'} errors: see errors." if more else ""
-    errors = [
-        FieldError(f["pointer"], f["code"], f["detail"], {k: v for k, v in f.items() if k not in ("pointer", "code", "detail")})
-        for row in told for f in row["errors"]
-    ]
-    said = _cut(problem.detail if problem else first.errors[0].detail, LONGEST_DETAIL)
-    return Problem(
-        problem.code if problem else "invalid_request", f"Row {first.row.number}: {said}{others} Nothing was written.",
-        extra=problem.extra if problem else {}, errors=errors,
-    )
-
-
 def view(deps: Deps, head: Import, told: list[dict[str, Any]] | None = None) -> dict[str, Any]:
     """An import as it stands; `told` as `bulk.begin` was given it, read where it is not known. A row has its id as soon as there
     is the post."""
-    told = bulk.Payload(*deps.imports.rows(head)).told if told is None else told
+    told = bulk_reserve.Payload(*deps.imports.rows(head)).told if told is None else told
     left = 0 if head.state in ("reserving", "dropped") else head.written
     rows = []
     for row in told:
