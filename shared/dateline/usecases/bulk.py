@@ -39,6 +39,7 @@ MOST_CHUNK_BYTES = 3_000_000
 WOKEN_TOGETHER = 100
 """Posts woken for between two notes of it."""
 
+
 def go_on(deps: Deps, head: Import, payload: Payload | None, may_go_on: Callable[[], bool], *, fresh: bool = True) -> Import:
     """Carry an import on from where it stands, until it is finished or the time is up. `fresh` when somebody else began it: its
     posts may have been edited since. Raises `Conflict` when somebody else works on it, `StoreUnavailable`."""
