@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from dateline.api import bulk as api_bulk
-from dateline.usecases import bulk as usecase
+from dateline.api.importing import BUDGET
+from dateline.usecases.bulk_reserve import LEASE
 from local.stack import Answer, Crash
 from tests.api_checks import refused
 from tests.harness import Dateline
@@ -193,7 +193,7 @@ def short(dateline: Dateline, rows: list[Row], **how: Any) -> Answer:
     def hook(_service: str, operation: str, phase: str) -> None:
         if operation == "TransactWriteItems" and phase == "after" and posts(dateline):
             dateline.stack.on_external_call = None
-            dateline.clock.advance(timedelta(seconds=api_bulk.BUDGET))
+            dateline.clock.advance(timedelta(seconds=BUDGET))
 
     return interleaved(dateline, hook, rows, **how)
 
@@ -230,7 +230,7 @@ def test_what_is_not_written_yet_holds_its_places_already(dateline: Dateline) ->
 def test_an_import_can_be_undone_before_it_is_finished(dateline: Dateline) -> None:
     begun = short(dateline, some(250, "prof_mastodon", "prof_bluesky", every=5)).json()
     assert begun["status"] == "running" and 0 < begun["created"] < 250
-    with ticking(dateline, api_bulk.BUDGET / 100):
+    with ticking(dateline, BUDGET / 100):
         asked = undo(dateline, begun["id"], 202)
     assert asked["status"] == "undoing" and asked["created"] == 250 and 0 <= asked["cancelled"] < 250
     dateline.stack.run_for(SWEPT)
@@ -289,14 +289,14 @@ def test_a_worker_that_was_given_up_and_comes_back_does_nothing_twice(dateline: 
 
     interleaved(dateline, dying, case.rows)
     (import_id,) = unfinished()
-    dateline.clock.advance(usecase.LEASE)
+    dateline.clock.advance(LEASE)
     writes: list[str] = []
 
     def sleeping(_service: str, operation: str, phase: str) -> None:
         if operation in ("TransactWriteItems", "PutItem", "CreateSchedule") and phase == "before":
             writes.append(operation)
             if len(writes) == write:
-                dateline.clock.advance(usecase.LEASE)
+                dateline.clock.advance(LEASE)
                 dateline.stack.sweep()
                 assert told(dateline, import_id)["status"] == "done"
 
@@ -315,7 +315,7 @@ def test_dying_again_and_again_with_calls_side_by_side_ends_the_same(seed: int) 
         hook, _ = at_call(dice.randint(6, 24), dice.choice(("before", "after")), died)
         interleaved(dateline, hook, case.rows)
         for _ in range(4):
-            dateline.clock.advance(usecase.LEASE)
+            dateline.clock.advance(LEASE)
             hook, _ = at_call(dice.randint(5, 14), dice.choice(("before", "after")), died)
             interrupted(dateline, hook, dateline.stack.sweep)
         dateline.stack.run_for(SWEPT)

@@ -162,3 +162,10 @@ def test_more_times_than_can_be_reserved_before_the_answer_is_due_are_refused_at
         with nothing_written(dateline):
             problem = refused(send(dateline, rows, query), "invalid_request", limit=10_000, times=11_000)
             assert problem["detail"].endswith("in parts.")
+
+
+def test_a_thousand_rows_that_say_another_thing_on_each_network_are_all_looked_up(dateline: Dateline) -> None:
+    """Two contents a row: more keys than one read takes in twenty calls."""
+    rows = [row(n, "prof_mastodon", "prof_x", platforms={"x": {"text": f"On X {n}"}}) for n in range(1000)]
+    planned = send(dateline, rows, "?dryRun=true")
+    assert (planned.status, planned.json()["created"]) == (200, 1000)

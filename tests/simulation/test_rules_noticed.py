@@ -10,7 +10,7 @@ import pytest
 from dateline.domain import approvals
 from dateline.store.allowances import Allowances, Toll
 from dateline.store.queues import take
-from dateline.usecases import admit, bulk, queues, write
+from dateline.usecases import admit, bulk_reserve, queues, write
 from tests.simulation.runs import replay
 from tests.simulation.world import Step
 
@@ -79,7 +79,7 @@ def interrupted() -> str | None:
 
 def test_what_an_interrupted_import_reserved_and_nobody_gives_back_is_noticed(monkeypatch: Patch) -> None:
     assert interrupted() is None
-    monkeypatch.setattr(bulk, "_returns", lambda head, payload: [[]] * head.step)
+    monkeypatch.setattr(bulk_reserve, "_returns", lambda head, payload: [[]] * head.step)
     assert interrupted() is not None
 
 

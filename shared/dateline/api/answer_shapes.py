@@ -246,8 +246,8 @@ class BulkRow(Answer):
 
     row: Annotated[int, Field(description="Counts from 1, without the header")]
     line: Annotated[int | None, Field(description="Where it begins in a CSV file")]
-    id: Annotated[str | None, Field(description="null in a dry run, and for a row with errors")]
-    status: Annotated[PostStatus | None, Field(description="The status it was created with")]
+    id: Annotated[str | None, Field(description="null until there is the post: in a dry run, for a row with errors")]
+    status: Annotated[PostStatus | None, Field(description="The status it was (or would be) created with")]
     publish_at: Moment | None
     errors: list[FieldFault]
     warnings: list[Warning]
