@@ -89,6 +89,6 @@ def test_a_post_with_as_many_profiles_and_labels_as_there_may_be_can_be_moved(da
             "PATCH", f"/v1/posts/{post['id']}", {"scheduledFor": "2027-06-15T14:00:00Z"}, headers={"idempotency-key": "move"}
         )
     assert moved.status == 200, moved.body
-    assert seen["transaction"] == 2 * (25 + 20) + 2
+    assert seen["transaction"] == 2 * (25 + 20) + 3
     assert [p["id"] for p in walk(dateline, 5, platform="mastodon", label="label 7")] == [post["id"]]
     assert slot_of(from_row(PostRow.get(post["id"]))).startswith("2027-06-15T14:00:00.000Z#")
