@@ -11,6 +11,7 @@ import threading
 from dateline import wiring
 from local.clock import SystemClock
 from local.networks import build_world
+from local.networks.registry import NETWORKS
 from local.networks.server import NetworksApp
 from local.seed import LIVE_KEY, TEST_KEY, WORKSPACE, seed
 from local.server import LocalApp, serve
@@ -29,7 +30,7 @@ def environment(port: int) -> dict[str, str]:
     """What differs from the deployed stack: where the networks are, shorter waits, keys not remembered."""
     networks = f"http://{HOST}:{port + 1}"
     return {
-        "DATELINE_SERVER_X": f"{networks}/x", "DATELINE_SERVER_TELEGRAM": f"{networks}/telegram",
+        **{f"DATELINE_SERVER_{kind.platform.upper()}": f"{networks}/{kind.platform}" for kind in NETWORKS},
         "DATELINE_ALLOW_LOOPBACK": "1", "DATELINE_AUTH_CACHE_SECONDS": "0",
         "DATELINE_CALL_SECONDS": str(CALL_SECONDS), "DATELINE_SETTLE_SECONDS": str(SETTLE_SECONDS),
         "DATELINE_RETRY_SCALE": os.environ.get("DATELINE_RETRY_SCALE", "0.01"),

@@ -16,6 +16,7 @@ from dateline.api import auth, meta
 from dateline.platforms.base import Answer as NetworkAnswer
 from local.clock import FakeClock
 from local.networks import World, build_world
+from local.networks.registry import NETWORKS
 from local.seed import LIVE_KEY, key_of, profile_of, seed
 from local.stack import Answer, Stack
 from tests.contract.inprocess import InProcessHttp
@@ -25,7 +26,7 @@ START = datetime(2027, 6, 15, 9, 0, tzinfo=UTC)
 NETWORKS_URL = "http://127.0.0.1:8788"
 
 ENVIRONMENT = {
-    "DATELINE_SERVER_X": f"{NETWORKS_URL}/x", "DATELINE_SERVER_TELEGRAM": f"{NETWORKS_URL}/telegram",
+    **{f"DATELINE_SERVER_{kind.platform.upper()}": f"{NETWORKS_URL}/{kind.platform}" for kind in NETWORKS},
     "DATELINE_ALLOW_LOOPBACK": "1", "DATELINE_AUTH_CACHE_SECONDS": "0", "DATELINE_SIDE_BY_SIDE": "1", "POWERTOOLS_LOG_LEVEL":
     "CRITICAL", "POWERTOOLS_METRICS_DISABLED": "true",
 }

@@ -141,14 +141,26 @@ class Network:
         return entry
 
 
+class Pulled(NamedTuple):
+    """What a network gets that fetches a medium by its URL: status, type by its header, and size in bytes."""
+
+    status: int
+    mime: str
+    size: int
+
+
 class World:
-    """All networks, their ledger and their faults, on one clock. Every request is worked on under one lock."""
+    """All networks, their ledger and their faults, on one clock. Every request is worked on under one lock.
+
+    `pull` is how networks fetch media by URL: whoever drives the world sets it.
+    """
 
     def __init__(self, now: Callable[[], datetime], networks: list[type[Network]]) -> None:
         self.now = now
         self.lock = threading.RLock()
         self.ledger: list[Entry] = []
         self.faults: dict[str, list[Fault]] = {}
+        self.pull: Callable[[str], Pulled] = lambda url: Pulled(404, "text/html", 0)
         self.networks: dict[str, Network] = {kind.platform: kind(self) for kind in networks}
         self.requests: list[tuple[str, str, str]] = []
         """Every network call so far as (platform, method, path): for counting, never with a query or a token."""

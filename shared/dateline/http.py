@@ -195,14 +195,14 @@ class Requests:
 
     def request(
         self, method: str, url: str, *, headers: Mapping[str, str] | None = None, params: Mapping[str, Any] | None = None,
-        json: Any = None, data: Any = None, files: Any = None,
+        json: Any = None, data: Any = None, files: Any = None, seconds: float | None = None,
     ) -> Answer:
         """One exchange within the deadline. Raises `NotSent` or `AnswerLost`, never with the URL in it.
 
         Each call has a connection of its own.
         """
         return self._exchange(
-            method, url, MOST_ANSWER_BYTES, self._seconds,
+            method, url, MOST_ANSWER_BYTES, seconds or self._seconds,
             headers={**(headers or {}), "Connection": "close"}, params=params, json=json, data=data, files=files,
         )
 

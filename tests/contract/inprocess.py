@@ -18,7 +18,9 @@ from werkzeug.wrappers import Request, Response
 
 from dateline.domain.content import Media, Segment
 from dateline.platforms.base import Account, Answer, AnswerLost, Delivery, Failed, NotSent
-from local.networks.base import World
+from local.networks import files
+from local.networks.base import Pulled, World
+from local.networks.files import File
 
 TINY_PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -61,6 +63,58 @@ class Sent(NamedTuple):
         return jsonlib.loads(self.body)
 
 
+class PinnedFile:
+    """A pinned medium in memory. `reads` counts the bytes of each read, for tests about memory."""
+
+    def __init__(self, file: File, address: str) -> None:
+        self.data, self.mime, self.width, self.height, self.seconds = file
+        self.size = len(self.data)
+        self.address = address
+        self.reads: list[int] = []
+
+    def read(self, start: int = 0, length: int | None = None) -> bytes:
+        """A piece of it."""
+        piece = self.data[start : None if length is None else start + length]
+        self.reads.append(len(piece))
+        return piece
+
+    def url(self) -> str:
+        """The address that stands for it; `Pinned.pull` knows it."""
+        return self.address
+
+
+class Pinned:
+    """The pinned media of a test, by the URL a post names: what `files` has, else a file by the URL's ending.
+
+    A network that fetches media itself asks `pull`; while `broken` is true it gets nothing.
+    """
+
+    def __init__(self, files: Mapping[str, File] | None = None) -> None:
+        self.files = dict(files or {})
+        self.opened: dict[str, PinnedFile] = {}
+        self.broken = False
+
+    def open(self, item: Media) -> PinnedFile:
+        """The pinned copy of `item`."""
+        if item.url not in self.opened:
+            file = self.files.get(item.url) or file_for(item.url)
+            self.opened[item.url] = PinnedFile(file, f"https://pinned.example/{len(self.opened) + 1}?signature=secret")
+        return self.opened[item.url]
+
+    def pull(self, url: str) -> Pulled:
+        """What a network gets that fetches `url`."""
+        for file in self.opened.values():
+            if file.address == url and not self.broken:
+                return Pulled(200, file.mime, file.size)
+        return Pulled(404, "text/html", 0)
+
+
+def file_for(url: str) -> File:
+    """A small whole file of the type that the URL ends in; a PNG for any other."""
+    makers: dict[str, Callable[[], File]] = {"jpg": files.jpeg, "gif": files.gif, "mp4": files.mp4, "pdf": files.pdf}
+    return makers.get(url.rpartition(".")[2], files.png)()
+
+
 class _Late(NamedTuple):
     due: datetime
     work: Callable[[], Response]
@@ -94,6 +148,7 @@ class InProcessHttp:
         json: Any = None,
         data: Any = None,
         files: Any = None,
+        seconds: float | None = None,
     ) -> Answer:
         """One exchange; raises `NotSent` or `AnswerLost` as the real transport does."""
         self.settle_due()
@@ -103,10 +158,11 @@ class InProcessHttp:
             method, url, headers=dict(headers or {}), params=dict(params or {}), json=json, data=data, files=files
         ).prepare()
         plan = self.world.plan(self._received(prepared))
-        if plan.hold > self.deadline:
+        deadline = self.deadline if seconds is None else max(seconds, self.deadline)
+        if plan.hold > deadline:
             self._late.append(_Late(self.clock.now() + timedelta(seconds=plan.hold), plan.work))
-            self.clock.advance(self.deadline)
-            raise AnswerLost(f"no answer within {self.deadline:g} s")
+            self.clock.advance(deadline)
+            raise AnswerLost(f"no answer within {deadline:g} s")
         self.clock.advance(plan.hold)
         self.settle_due()
         response = plan.work()
@@ -164,7 +220,8 @@ class InProcessHttp:
 def account_of(world: World, platform: str, profile_id: str, host: str = "http://127.0.0.1:8788", **settings: Any) -> Account:
     """The account a stand-in offers under `profile_id`, as Dateline would know it."""
     offered = world.networks[platform].credentials_for(profile_id)
-    return Account(profile_id, platform, host + offered["server"], offered["accountId"], settings, dict(offered["credentials"]))
+    known, secret = {**offered.get("settings", {}), **settings}, dict(offered["credentials"])
+    return Account(profile_id, platform, host + offered["server"], offered["accountId"], known, secret, f"{host}/{platform}")
 
 
 def delivery_of(
@@ -174,9 +231,14 @@ def delivery_of(
     options: Mapping[str, Any] | None = None,
     key: str = "post_1:prof_1",
     taken: Sequence[str] = (),
+    media: Pinned | None = None,
+    publish_at: datetime | None = None,
 ) -> Delivery:
-    """A delivery whose `save` merges into its own checkpoint."""
+    """A delivery whose `save` merges into its own checkpoint. The world fetches media by URL from the same `media`."""
+    pinned = media or Pinned()
+    http.world.pull = pinned.pull
     whole = tuple(Segment(segment) if isinstance(segment, str) else segment for segment in segments)
     delivery = Delivery("post_1", key, account, whole, options or {}, http, http.clock.now, taken=frozenset(taken))
     delivery.save = delivery.checkpoint.update
+    delivery.media, delivery.publish_at = pinned, publish_at
     return delivery

@@ -6,12 +6,27 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 
+class Facts(NamedTuple):
+    """What was found out of a medium by looking into it: its MIME type by content, its size in bytes, and where it has them its
+    width and height in pixels and its length in seconds."""
+
+    mime: str
+    size: int
+    width: int | None = None
+    height: int | None = None
+    seconds: float | None = None
+
+
 class Media(NamedTuple):
-    """One picture or video, by the URL the client gave. `type` is "image", "video", "gif" or "document"."""
+    """One picture or video, by the URL the client gave. `type` is "image", "video", "gif" or "document".
+
+    `facts` is what is known of the file, None as long as nobody has looked. It is no part of what the client said.
+    """
 
     url: str
     type: str = "image"
     alt_text: str = ""
+    facts: Facts | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The JSON shape of the contract (`altText` only when there is one)."""

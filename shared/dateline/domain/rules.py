@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from .content import OVERRIDES, Draft, Segment
+from .content import OVERRIDES, Draft, Media, Segment
 
 
 def graphemes(text: str, settings: Mapping[str, Any] | None = None) -> int:
@@ -65,13 +65,28 @@ class MediaLimit(NamedTuple):
     """How many of one type of media a segment may carry, and what one file may be.
 
     `bytes` is the largest file, `formats` the MIME types taken; `setting` names the profile's setting that overrides
-    `most` (an instance's own figure).
+    `most` (an instance's own figure). `seconds` is the shortest and the longest video, `width` and `height` the least and the
+    most pixels, `ratio` the least and the greatest width divided by height; None where the network says nothing.
     """
 
     most: int
     bytes: int
     formats: tuple[str, ...]
     setting: str | None = None
+    least_bytes: int = 0
+    seconds: tuple[float, float] | None = None
+    width: tuple[int, int] | None = None
+    height: tuple[int, int] | None = None
+    ratio: tuple[float, float] | None = None
+
+
+class NativeWindow(NamedTuple):
+    """How far ahead the network itself keeps a post, in seconds. `by_default`: unless the post says `nativeSchedule: false`;
+    otherwise only if it says `nativeSchedule: true`."""
+
+    least: float
+    most: float
+    by_default: bool = False
 
 
 class DailyCap(NamedTuple):
@@ -96,7 +111,11 @@ class Rules(NamedTuple):
     `thread_segments` is the longest thread (1: none), a first comment not counted; `first_comment` is true where an account can
     reply to its own post, which is what a first comment is; `min_media` is 1 for a network that takes no text-only post;
     `horizon_days` how far ahead the network's users may schedule; `native_scheduling` says what the network itself
-    could schedule; `exactly_once` tells in a sentence how a lost answer is settled; `source` where the figures stand.
+    could schedule, `native` when Dateline has it do so; `exactly_once` tells in a sentence how a lost answer is settled; `source`
+    where the figures stand. `deletes` is false where the network offers no way to take a post down again. `comment`
+    are a first comment's limits where they are not the text's. `more` finds what is
+    wrong beyond the table (of a first comment too), `advise` what is taken otherwise than it was said: warnings, with ids of
+    the same kind.
     """
 
     platform: str
@@ -117,6 +136,10 @@ class Rules(NamedTuple):
     native_scheduling: str | None = None
     options: Mapping[str, Any] = {"type": "object", "properties": {}, "additionalProperties": False}
     more: Callable[[Draft, Mapping[str, Any]], list[Violation]] | None = None
+    advise: Callable[[Draft, Mapping[str, Any]], list[Violation]] | None = None
+    deletes: bool = True
+    native: NativeWindow | None = None
+    comment: tuple[TextLimit, ...] | None = None
 
 
 def check(rules: Rules, draft: Draft, settings: Mapping[str, Any]) -> list[Violation]:
@@ -179,6 +202,7 @@ def _check_media(rules: Rules, index: int, segment: Segment, settings: Mapping[s
             detail = f"{rules.name} takes at most {rules.alt_text:,} characters of alternative text; this one has {size:,}."
             rule = f"{name}.alt_text.too_long"
             found.append(Violation(rule, index, f"media/{place}", detail, rules.alt_text, size, "characters"))
+        found += _check_file(rules, index, place, item)
     for kind, count in counts.items():
         limit = rules.media[kind]
         most = int(settings.get(limit.setting, limit.most)) if limit.setting else limit.most
@@ -194,6 +218,45 @@ def _check_media(rules: Rules, index: int, segment: Segment, settings: Mapping[s
     if len(segment.media) < rules.min_media:
         detail = f"{rules.name} takes no post without media."
         found.append(Violation(f"{name}.media.required", index, "media", detail, rules.min_media, len(segment.media), "media"))
+    return found
+
+
+def _check_file(rules: Rules, index: int, place: int, item: Media) -> list[Violation]:
+    """What is wrong with one file by what was found out of it; nothing where nobody has looked yet."""
+    limit, facts, found = rules.media[item.type], item.facts, []
+
+    def add(rule: str, detail: str, most: float | None = None, measured: float | None = None, unit: str | None = None) -> None:
+        limit, size = (None if value is None else round(value) for value in (most, measured))
+        found.append(Violation(f"{rules.platform}.media.{rule}", index, f"media/{place}", detail, limit, size, unit))
+
+    if facts is None:
+        return []
+    if facts.mime not in limit.formats:
+        add("format", f"{rules.name} takes {', '.join(limit.formats)} here; this file is {facts.mime}.")
+    if facts.size > limit.bytes:
+        detail = f"{rules.name} takes at most {limit.bytes:,} bytes in one file of type {item.type}; this one has {facts.size:,}."
+        add("too_large", detail, limit.bytes, facts.size, "bytes")
+    if facts.size < limit.least_bytes:
+        detail = f"{rules.name} takes no file of type {item.type} below {limit.least_bytes:,} bytes; this one has {facts.size:,}."
+        add("too_small", detail, limit.least_bytes, facts.size, "bytes")
+    if limit.seconds is not None and facts.seconds is not None:
+        least, most = limit.seconds
+        if not least <= facts.seconds <= most:
+            detail = f"{rules.name} takes videos of {least:g} to {most:g} seconds; this one has {facts.seconds:.1f}."
+            short = facts.seconds < least
+            add("too_short" if short else "too_long", detail, least if short else most, facts.seconds, "seconds")
+    for side, span, size in (("width", limit.width, facts.width), ("height", limit.height, facts.height)):
+        if span is not None and size is not None and not span[0] <= size <= span[1]:
+            detail = f"{rules.name} takes a {side} of {span[0]:,} to {span[1]:,} pixels; this file has {size:,}."
+            add("dimensions", detail, span[0] if size < span[0] else span[1], size, "pixels")
+    if limit.ratio is not None and facts.width and facts.height:
+        shape = facts.width / facts.height
+        if not limit.ratio[0] - 0.01 <= shape <= limit.ratio[1] + 0.01:
+            detail = (
+                f"{rules.name} takes a width of {limit.ratio[0]:.2f} to {limit.ratio[1]:.2f} times the height; this file is"
+                f" {facts.width:,} x {facts.height:,}."
+            )
+            add("ratio", detail)
     return found
 
 
@@ -231,7 +294,8 @@ def _check_comment(rules: Rules, draft: Draft, settings: Mapping[str, Any]) -> l
     if not draft.comment.text.strip():
         return [Violation(f"{name}.first_comment.empty", 0, "firstComment", f"{said} says nothing.")]
     alone = Draft((draft.comment,), draft.options)
-    broken = _check_text(rules, 0, draft.comment, settings) + (rules.more(alone, settings) if rules.more else [])
+    limits = rules if rules.comment is None else rules._replace(text=rules.comment)
+    broken = _check_text(limits, 0, draft.comment, settings) + (rules.more(alone, settings) if rules.more else [])
     text = f"{name}.text."
     return [
         v._replace(rule=f"{name}.first_comment.{v.rule.removeprefix(text)}", field="firstComment", detail=f"{said}: {v.detail}")

@@ -11,10 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from ..domain.content import Media, Segment
 from ..domain.rules import Rules
+from .connect import Choice, OAuth2
 
 
 class Answer(NamedTuple):
@@ -55,9 +56,12 @@ class Http(Protocol):
         json: Any = None,
         data: Any = None,
         files: Any = None,
+        seconds: float | None = None,
     ) -> Answer:
-        """One HTTP exchange within the deadline. `json`, `data` and `files` as in `requests`.
+        """One HTTP exchange within the deadline. `json`, `data` and `files` as in `requests`; `data` may be anything with
+        `read(n)` and a length (`calls.Body`), which is sent as it is read.
 
+        `seconds` is the deadline where it is not the ordinary one (a large upload); ask `Delivery.need` for them first.
         Raises `NotSent` or `AnswerLost`; every status is an answer.
         """
         ...
@@ -65,6 +69,50 @@ class Http(Protocol):
     def fetch_media(self, item: Media, most_bytes: int) -> tuple[bytes, str]:
         """The bytes of a customer's medium and its MIME type told by content. Raises `Failed` or `Retry`."""
         ...
+
+
+class MediaFile(Protocol):
+    """A medium as it was pinned: a copy of our own that stays as it is until the post is done with.
+
+    `mime` is told by content; `size` is in bytes, `width` and `height` in pixels and `seconds` the length of a video, None where
+    they are not known.
+    """
+
+    @property
+    def mime(self) -> str: ...
+    @property
+    def size(self) -> int: ...
+    @property
+    def width(self) -> int | None: ...
+    @property
+    def height(self) -> int | None: ...
+    @property
+    def seconds(self) -> float | None: ...
+
+    def read(self, start: int = 0, length: int | None = None) -> bytes:
+        """`length` bytes from `start` (all that follow when None): read a large file in pieces of 16 MB or so. Raises `Retry`."""
+        ...
+
+    def url(self) -> str:
+        """A signed address for a network that fetches media itself: good for at least an hour from now, answers GET and HEAD
+        with the right type. Secret while it is good: never log it, never save it."""
+        ...
+
+
+class MediaSource(Protocol):
+    """Where a delivery's media come from."""
+
+    def open(self, item: Media) -> MediaFile:
+        """The pinned copy of `item`. Raises `NotReady` while it is being copied, `Retry`, or `Failed` when it cannot be had."""
+        ...
+
+
+class NoMedia:
+    """The source of a delivery without media."""
+
+    def open(self, item: Media) -> MediaFile:
+        """Always `Failed`."""
+        raise Failed("media_unreachable", "This delivery has no media.")
 
 
 class Outcome(Exception):
@@ -94,6 +142,15 @@ class TokenRefused(Outcome):
 
 class Unknown(Outcome):
     """The network may or may not have published. Only `resolve` may follow."""
+
+
+class Processing(Outcome):
+    """The irreversible call was made and the network has taken it, but nothing is visible yet (a video is being transcoded):
+    `resolve` is asked in `after` seconds, and again as long as it answers `Working`."""
+
+    def __init__(self, code: str, detail: str, after: float) -> None:
+        super().__init__(code, detail)
+        self.after = after
 
 
 class NotReady(Outcome):
@@ -133,14 +190,45 @@ class Undecidable(NamedTuple):
     detail: str
 
 
-Resolution = Found | Absent | SafeToRepeat | Undecidable
+class Working(NamedTuple):
+    """The network has it and is still at work on it: look again in `after` seconds."""
+
+    after: float
+    detail: str
+
+
+class Refused(NamedTuple):
+    """The network says that it is not out and never will be by that call (a video it would not take). `again`: another try from
+    the start, prepared afresh, may go better."""
+
+    code: str
+    detail: str
+    again: bool = False
+
+
+Resolution = Found | Absent | SafeToRepeat | Undecidable | Working | Refused
+
+
+class Quota(NamedTuple):
+    """What a network's answer said of a limit of its own. `scope` is whose it is: the account's, or our app's as a whole.
+
+    `name` tells limits of one scope apart ("posts", "calls"); `resets_at` is aware UTC, None when the network does not say.
+    """
+
+    scope: Literal["account", "app"]
+    name: str
+    limit: int
+    remaining: int
+    resets_at: datetime | None = None
 
 
 @dataclass(frozen=True)
 class Account:
     """A connected account as a publisher sees it. `server` is the base URL of its API, without a trailing slash.
 
-    `settings` is what `verify` learnt (limits of the instance, say). `credentials` are secret: kept out of `repr`.
+    `settings` is what `verify` learnt (limits of the instance, say). `credentials` are secret: kept out of `repr`; the app's own
+    `clientId` and `clientSecret` are among them when tokens are refreshed. `override` stands in for the network's other hosts
+    on the local stack.
     """
 
     profile_id: str
@@ -149,6 +237,11 @@ class Account:
     account_id: str = ""
     settings: Mapping[str, Any] = field(default_factory=dict)
     credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
+    override: str = ""
+
+    def host(self, name: str) -> str:
+        """The base URL of another host of the network than `server`, without a trailing slash ("oauth2.googleapis.com")."""
+        return f"{self.override}/{name}" if self.override else f"https://{name}"
 
 
 class AccountInfo(NamedTuple):
@@ -160,10 +253,12 @@ class AccountInfo(NamedTuple):
 
 
 class NewTokens(NamedTuple):
-    """What a refresh gave: entries to merge over the old credentials (what is absent stays), seconds until expiry."""
+    """What a refresh gave: entries to merge over the old credentials (what is absent stays), seconds until the access token
+    expires, and until the grant itself does, after which a person has to connect again (None: not known, or never)."""
 
     credentials: Mapping[str, str]
     expires_in: int | None
+    grant_expires_in: int | None = None
 
 
 @dataclass
@@ -176,8 +271,10 @@ class Delivery:
     publisher lets pass through); its `takenDown` counts how often a thread was taken down again. `published` are the segments
     that are already out. `armed_at` is when the irreversible call that `resolve` is asked about was about to be made. `taken`
     are remote ids of other posts on this profile: never ours. `uncertain` is true when an earlier irreversible call for this
-    segment had no clear answer. `held` is what `prepare` keeps in memory for `publish`, where files travel with the
-    irreversible call itself. `now()` is aware UTC.
+    segment had no clear answer. `media` opens the pinned media. `need(seconds)` raises `NotReady` unless the function has so
+    much time left: ask before one long exchange (saving asks by itself for an ordinary one). `publish_at` is the post's time.
+    `held` is what `prepare` keeps in memory for `publish`, where files travel with the irreversible call itself. `now()` is
+    aware UTC.
     """
 
     post_id: str
@@ -193,6 +290,9 @@ class Delivery:
     armed_at: datetime | None = None
     taken: frozenset[str] = frozenset()
     uncertain: bool = False
+    media: MediaSource = field(default_factory=NoMedia)
+    need: Callable[[float], None] = lambda seconds: None
+    publish_at: datetime | None = None
     held: dict[str, tuple[bytes, str]] = field(default_factory=dict, repr=False)
 
 
@@ -212,6 +312,10 @@ class Publisher(Protocol):
     default_server: str
     own_server: bool
     """True when a profile brings its server's address (an instance, a PDS)."""
+    connect: OAuth2 | None
+    """How an account is connected by consent; None where it is by credentials only."""
+    refresh_ahead: float
+    """Seconds before its expiry at which a token is renewed though nobody uses it; 0: only when it is used."""
 
     def needs_preparation(self, delivery: Delivery) -> bool:
         """False when `prepare` would do nothing remote: then the claim and the arming are one write."""
@@ -249,4 +353,76 @@ class Publisher(Protocol):
 
     def refresh(self, account: Account, http: Http) -> NewTokens | None:
         """New tokens for old, None where tokens are not refreshable. Raises `TokenRefused` when the grant is dead."""
+        ...
+
+    def accounts(self, account: Account, http: Http) -> list[Choice]:
+        """The accounts a fresh grant may publish to (pages, boards, organisations). `account` has the grant's credentials and no
+        `account_id`. Raises as `verify` does."""
+        ...
+
+    def quotas(self, answer: Answer, now: datetime) -> tuple[Quota, ...]:
+        """What an answer of the network says of its limits; `()` when it says nothing."""
+        ...
+
+
+class Standard:
+    """What most publishers do: the parts of `Publisher` that a network without the feature leaves alone."""
+
+    connect: OAuth2 | None = None
+    refresh_ahead: float = 0.0
+    own_server: bool = False
+
+    def needs_preparation(self, delivery: Delivery) -> bool:
+        """Nothing to prepare."""
+        return False
+
+    def start(self, delivery: Delivery) -> Mapping[str, Any]:
+        """No key of our own choosing."""
+        return {}
+
+    def prepare(self, delivery: Delivery) -> None:
+        """Nothing."""
+
+    def refresh(self, account: Account, http: Http) -> NewTokens | None:
+        """Tokens are not refreshable."""
+        return None
+
+    def accounts(self, account: Account, http: Http) -> list[Choice]:
+        """The one account that `verify` names."""
+        info = self.verify(account, http)
+        return [Choice(info.account_id, info.name, settings=info.settings)]
+
+    def verify(self, account: Account, http: Http) -> AccountInfo:
+        """Each network's own."""
+        raise NotImplementedError
+
+    def quotas(self, answer: Answer, now: datetime) -> tuple[Quota, ...]:
+        """The network says nothing of its limits."""
+        return ()
+
+
+class Native(Protocol):
+    """A publisher whose network keeps a post until its time (`Rules.native` says when). All its calls may be made again.
+
+    Handing over is armed like publishing: when its answer is lost, `placed` is asked, never `place` again blindly.
+    """
+
+    def place(self, delivery: Delivery, at: datetime) -> Remote:
+        """Hand the whole post over, to be published by the network at `at`. Preparation was done before. Raises as `publish`."""
+        ...
+
+    def placed(self, delivery: Delivery, at: datetime) -> Resolution:
+        """Look whether a `place` without an answer took effect. `Found` holds what `place` would have returned."""
+        ...
+
+    def withdraw(self, delivery: Delivery, remote: Remote) -> None:
+        """Take it back before its time; what is gone already is no error. Returns only when the network has confirmed.
+
+        Raises `Failed` with code `already_published` when it is out, else as `verify` does: it is then still handed over.
+        """
+        ...
+
+    def confirm(self, delivery: Delivery, remote: Remote) -> Resolution:
+        """After its time: is it out? `Found` (with the id that readers see), `Working` while the network has it still, `Absent`
+        when it is neither there nor scheduled."""
         ...

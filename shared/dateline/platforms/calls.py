@@ -5,12 +5,25 @@ What only one network says or does stands in its own module. Nothing of a token 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from ..domain.content import Media
-from .base import Account, Answer, AnswerLost, Delivery, Failed, NotSent, Outcome, Retry, TokenRefused, Unknown
+from .base import (
+    Account,
+    Answer,
+    AnswerLost,
+    Delivery,
+    Failed,
+    MediaFile,
+    NotSent,
+    Outcome,
+    Quota,
+    Retry,
+    TokenRefused,
+    Unknown,
+)
 
 
 def bearer(account: Account) -> dict[str, str]:
@@ -81,6 +94,74 @@ def seconds_until(answer: Answer, header: str, moment: Callable[[str], float], n
         return max(1.0, moment(answer.headers[header]) - at.timestamp())
     except (KeyError, ValueError):
         return None
+
+
+def quota_from(
+    answer: Answer, *, limit: str, remaining: str, reset: str, moment: Callable[[str], datetime],
+    scope: Literal["account", "app"] = "account", name: str = "calls",
+) -> tuple[Quota, ...]:
+    """The limit that three headers of an answer tell of; `()` unless all are there and readable. `moment` reads the reset."""
+    try:
+        headers = answer.headers
+        return (Quota(scope, name, int(float(headers[limit])), int(float(headers[remaining])), moment(headers[reset])),)
+    except (KeyError, ValueError, OverflowError, OSError):
+        return ()
+
+
+class Body:
+    """A file as the body of a request, read piece by piece as it is sent: give it to `Http.request` as `data`. With `before` and
+    `after` it is one part of a form (`form_with_file`)."""
+
+    def __init__(self, file: MediaFile, before: bytes = b"", after: bytes = b"", piece: int = 8 * 1024 * 1024) -> None:
+        self._file, self._before, self._after, self._piece = file, before, after, piece
+        self._at, self._ahead = 0, b""
+        self._length = len(before) + file.size + len(after)
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __iter__(self) -> Iterator[bytes]:
+        while piece := self.read(self._piece):
+            yield piece
+
+    def read(self, size: int = -1) -> bytes:
+        """The next bytes, at most `size` (all that follow when negative); b"" at the end.
+
+        Raises `Retry` when the media store does not answer.
+        """
+        if size < 0:
+            return b"".join(self)
+        if not self._ahead:
+            self._ahead = self._next()
+        out, self._ahead = self._ahead[:size], self._ahead[size:]
+        return out
+
+    def _next(self) -> bytes:
+        start, head, size = self._at, len(self._before), self._file.size
+        if start < head:
+            data = self._before[start:]
+        elif start < head + size:
+            data = self._file.read(start - head, min(self._piece, head + size - start))
+        else:
+            data = self._after[start - head - size :]
+        self._at += len(data)
+        return data
+
+
+def form_with_file(
+    fields: Mapping[str, str], name: str, filename: str, file: MediaFile, mime: str | None = None
+) -> tuple[Body, dict[str, str]]:
+    """A multipart form whose last part is a file that is read as it is sent: the body, and the header that goes with it."""
+    from secrets import token_hex
+
+    boundary = token_hex(16)
+    head = "".join(
+        f'--{boundary}\r\nContent-Disposition: form-data; name="{key}"\r\n\r\n{value}\r\n' for key, value in fields.items()
+    )
+    head += f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"; filename="{filename}"\r\n'
+    head += f"Content-Type: {mime or file.mime}\r\n\r\n"
+    body = Body(file, head.encode(), f"\r\n--{boundary}--\r\n".encode())
+    return body, {"Content-Type": f"multipart/form-data; boundary={boundary}"}
 
 
 def pictures(delivery: Delivery) -> Iterator[tuple[str, Media]]:

@@ -30,6 +30,7 @@ from .base import (
     Remote,
     Resolution,
     Retry,
+    Standard,
     Undecidable,
     Unknown,
 )
@@ -42,7 +43,7 @@ PROCESSING_SECONDS = 5.0
 PAGE_SIZE, PAGES = 40, 10
 
 
-class MastodonPublisher:
+class MastodonPublisher(Standard):
     """Text and pictures, threads as reply chains. Stateless."""
 
     rules = RULES

@@ -24,6 +24,7 @@ from .base import (
     Resolution,
     Retry,
     SafeToRepeat,
+    Standard,
     TokenRefused,
     Undecidable,
     Unknown,
@@ -84,7 +85,7 @@ RULES = Rules(
 )
 
 
-class Sandbox:
+class Sandbox(Standard):
     """`Publisher` without a network."""
 
     rules = RULES

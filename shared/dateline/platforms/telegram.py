@@ -28,6 +28,7 @@ from .base import (
     Remote,
     Resolution,
     Retry,
+    Standard,
     TokenRefused,
     Undecidable,
     Unknown,
@@ -129,7 +130,7 @@ LOOKS: Mapping[str, str] = {"showCaptionAboveMedia": "show_caption_above_media",
 """The same for a picture, alone or in an album."""
 
 
-class Telegram:
+class Telegram(Standard):
     """`Publisher` for one bot in one chat. `account.account_id` is the chat's id."""
 
     rules = RULES

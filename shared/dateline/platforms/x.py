@@ -29,6 +29,7 @@ from .base import (
     Remote,
     Resolution,
     Retry,
+    Standard,
     TokenRefused,
     Undecidable,
     Unknown,
@@ -47,7 +48,7 @@ PAGES = 5
 _POST_FIELDS = "attachments,created_at,entities,note_tweet,referenced_tweets"
 
 
-class XPublisher:
+class XPublisher(Standard):
     """Text and pictures, threads as reply chains. Stateless."""
 
     rules = RULES

@@ -25,7 +25,7 @@ from ..platforms import registry
 from ..platforms.base import Account, Delivery, NotReady, Outcome, Publisher, Remote
 from ..store.tables import Conflict, StoreUnavailable
 from . import dispatch, holding, outcomes, record, tokens
-from .outcomes import RESERVE, ROLLBACK
+from .outcomes import RESERVE, ROLLBACK, SAVING
 from .record import ClaimLost
 
 if TYPE_CHECKING:
@@ -213,6 +213,7 @@ class Work:
             post_id=self.post.id, key=f"{self.post.id}:{self.message.profile_id}",
             account=account_of(self.deps, self.profile, self.publisher, credentials),
             segments=draft.whole, options=draft.options, http=self.deps.http, now=self.deps.clock.now,
+            publish_at=self.post.publish_at, need=self._need,
         )
         delivery.save = lambda **values: self._checkpoint(delivery, values)
         self._refresh_view(delivery)
@@ -237,7 +238,11 @@ class Work:
             self._need_time()
 
     def _need_time(self) -> None:
-        if self.time_left() < RESERVE:
+        self._need(0.0)
+
+    def _need(self, seconds: float) -> None:
+        """Go on in another invocation unless one exchange of so many seconds, and the write after it, fit into this one."""
+        if self.time_left() < max(RESERVE, seconds + SAVING):
             raise NotReady("goes_on", "The delivery goes on in another invocation.", 0.0)
 
     def go_on(self, delivery: Delivery) -> str:
@@ -293,9 +298,9 @@ class Work:
 
 def account_of(deps: Deps, profile: Profile, publisher: Publisher, credentials: dict[str, str]) -> Account:
     """The profile as a publisher sees it. A network with one address has it from the settings, the others from the profile."""
-    server = profile.server
-    if not publisher.own_server:
-        server = deps.settings.server_of(profile.platform, publisher.default_server)
-    return Account(profile.id, profile.platform, server.rstrip("/"), profile.account_id, profile.settings, credentials)
+    override = deps.settings.server_of(profile.platform, "")
+    server = profile.server if publisher.own_server else override or publisher.default_server
+    account_id, settings = profile.account_id, profile.settings
+    return Account(profile.id, profile.platform, server.rstrip("/"), account_id, settings, credentials, override)
 
 

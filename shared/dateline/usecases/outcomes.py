@@ -18,12 +18,15 @@ from ..platforms.base import (
     Found,
     NotReady,
     Outcome,
+    Processing,
+    Refused,
     Remote,
     Retry,
     SafeToRepeat,
     TokenRefused,
     Undecidable,
     Unknown,
+    Working,
 )
 from . import dispatch, tokens
 from .record import ClaimLost
@@ -35,6 +38,12 @@ if TYPE_CHECKING:
 
 RESERVE = 50.0
 """Seconds of the function's time that a call must find left: its deadline (30), and the write after it (four tries of 5)."""
+
+SAVING = 10.0
+"""Seconds that a long exchange must find left after it."""
+
+LONGEST_PROCESSING = 6 * 3600.0
+"""Seconds a network may work on what it took before nobody waits any longer: the target is then unconfirmed."""
 
 ROLLBACK = "rollback"
 """The checkpoint's member that says why segments are being taken down, so that a worker that dies over it is followed up."""
@@ -50,6 +59,8 @@ def settle(work: Work, outcome: Outcome, delivery: Delivery | None = None) -> st
     """Write what follows from an outcome, and wake for it. Says in a word what it was."""
     if isinstance(outcome, Unknown) and delivery is not None:
         return _unknown(work, delivery)
+    if isinstance(outcome, Processing) and delivery is not None:
+        return _processing(work, outcome)
     if isinstance(outcome, TokenRefused):
         outcome = tokens.refused(work, outcome, delivery)
     if work.step == "resolve" and work.target.armed is not None:
@@ -186,6 +197,19 @@ def _unknown(work: Work, delivery: Delivery) -> str:
         return settle(work, outcome, delivery)
 
 
+def _processing(work: Work, outcome: Processing) -> str:
+    """The irreversible call was made and is being worked on: it stays armed, and is looked up until the network is done."""
+    now = work.deps.clock.now()
+
+    def taken(post: Post, target: Target) -> None:
+        lifecycle.call_ended(target, now)
+        lifecycle.come_back(post, target, now + seconds(min(outcome.after, retry.LONGEST_MESSAGE_DELAY)), now)
+
+    work.write(taken)
+    dispatch.call_back(work.deps, work.post, work.target)
+    return "the network is at work"
+
+
 def _look_failed(work: Work, outcome: Outcome) -> str:
     now = work.deps.clock.now()
     dead = isinstance(outcome, Failed) and outcome.code == "token_dead"
@@ -232,6 +256,12 @@ def look(work: Work, delivery: Delivery) -> tuple[Remote, ...] | None:
     if isinstance(resolution, Undecidable):
         unconfirmed(work, resolution.detail)
         return None
+    if isinstance(resolution, Working):
+        _still_working(work, resolution)
+        return None
+    if isinstance(resolution, Refused):
+        _refused(work, resolution, delivery)
+        return None
     # It is not there. A slow server may still make it appear: even where a repeat could not double it, the repeat may be
     # refused, and the target would be called failed with the first call's post coming up after all.
     settling = deps.settings.tuning.settle
@@ -249,6 +279,36 @@ def look(work: Work, delivery: Delivery) -> tuple[Remote, ...] | None:
     work.write(move)
     dispatch.call_back(deps, work.post, work.target)
     return None
+
+
+def _still_working(work: Work, resolution: Working) -> None:
+    """The network has it and is at work: a look that counts neither as absence nor as failed, for some hours."""
+    now = work.deps.clock.now()
+    if (now - (work.target.armed_at or now)).total_seconds() > LONGEST_PROCESSING:
+        unconfirmed(work, f"{resolution.detail} It was still at work after {LONGEST_PROCESSING / 3600:.0f} hours.")
+        return
+    at = now + seconds(min(max(resolution.after, 1.0), retry.LONGEST_MESSAGE_DELAY))
+
+    def move(post: Post, target: Target) -> None:
+        target.looks += 1
+        lifecycle.come_back(post, target, at, now)
+
+    work.write(move)
+    dispatch.call_back(work.deps, work.post, work.target)
+
+
+def _refused(work: Work, resolution: Refused, delivery: Delivery) -> None:
+    """The network says that the call came to nothing: known not to be published."""
+    if resolution.again:
+
+        def afresh(post: Post, target: Target) -> None:
+            target.checkpoint = {}
+            target.uncertain = False
+
+        work.write(afresh)
+        _retry(work, Retry(resolution.code, resolution.detail), delivery)
+        return
+    _fail(work, resolution.code, resolution.detail, delivery)
 
 
 def _next_look(target: Target, ended: datetime, now: datetime, settling: float) -> datetime:

@@ -28,6 +28,7 @@ from ..base import (
     Resolution,
     Retry,
     SafeToRepeat,
+    Standard,
     TokenRefused,
     Unknown,
 )
@@ -98,7 +99,7 @@ RULES = Rules(
 )
 
 
-class Bluesky:
+class Bluesky(Standard):
     """`Publisher` for one account on one personal data server (PDS). `account.account_id` is its DID."""
 
     rules = RULES
