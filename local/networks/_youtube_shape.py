@@ -1,4 +1,4 @@
-"""What a request to YouTube may hold, by the discovery document (youtube.v3, 20261104), and YouTube's answer where it does not."""
+"""What a request to YouTube may hold, by its discovery document (youtube.v3, 20261104), and the answer to what it may not."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ PARTS = ("snippet", "status", "fileDetails", "processingDetails", "contentDetail
 PARAMETERS: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("POST", "insert"): ("part", "notifySubscribers", "uploadType", "autoLevels", "stabilize"),
     ("PUT", "update"): ("part",), ("GET", "videos"): ("part", "id", "maxResults", "pageToken", "hl"),
-    ("DELETE", "videos"): ("id",), ("DELETE", "comments"): ("id",), ("GET", "channels"): ("part", "mine", "id", "maxResults", "pageToken"),
+    ("DELETE", "videos"): ("id",), ("DELETE", "comments"): ("id",),
+    ("GET", "channels"): ("part", "mine", "id", "maxResults", "pageToken"),
     ("GET", "playlistItems"): ("part", "playlistId", "videoId", "maxResults", "pageToken"), ("POST", "playlistItems"): ("part",),
     ("POST", "commentThreads"): ("part",), ("POST", "thumbnail"): ("videoId", "uploadType"),
     ("GET", "commentThreads"): ("part", "videoId", "order", "textFormat", "maxResults", "pageToken", "moderationStatus", "id"),

@@ -7,12 +7,15 @@ from datetime import datetime
 
 from .base import Network, World
 from .bluesky import BlueskyNetwork
+from .google_business import GoogleBusinessNetwork
 from .mastodon import MastodonNetwork
 from .telegram import TelegramNetwork
 from .x import XNetwork
 from .youtube import YouTubeNetwork
 
-NETWORKS: list[type[Network]] = [MastodonNetwork, BlueskyNetwork, XNetwork, TelegramNetwork, YouTubeNetwork]
+NETWORKS: list[type[Network]] = [
+    MastodonNetwork, BlueskyNetwork, XNetwork, TelegramNetwork, YouTubeNetwork, GoogleBusinessNetwork,
+]
 
 
 def build_world(now: Callable[[], datetime]) -> World:
