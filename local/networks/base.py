@@ -137,9 +137,9 @@ class Network:
         """Let happen what is due by now without anybody asking (a post that the network itself publishes at its time)."""
 
     def visible(self, profile_id: str, remote_id: str, text: str, media: list[str] | None = None,
-                in_reply_to: str | None = None, at: datetime | None = None, **extra: Any) -> Entry:
-        """Write to the ledger: from this moment (or from `at`, for what became due meanwhile) a reader can see it."""
-        entry = Entry(self.platform, profile_id, remote_id, text, media or [], in_reply_to, at or self.now(), extra=extra)
+                in_reply_to: str | None = None, **extra: Any) -> Entry:
+        """Write to the ledger: from this moment a reader can see it. (What `tick` finds due has its own time: set `at` then.)"""
+        entry = Entry(self.platform, profile_id, remote_id, text, media or [], in_reply_to, self.now(), extra=extra)
         self.world.ledger.append(entry)
         return entry
 

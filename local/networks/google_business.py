@@ -139,8 +139,8 @@ class GoogleBusinessNetwork(GoogleNetwork):
                 post.state = "LIVE"
             if post.state == "LIVE" and post.entry is None:
                 media = [f"{post.name}/media/{place}" for place, _ in enumerate(post.body.get("media") or ())]
-                words, at = post.body.get("summary", ""), max(post.until, post.due or post.until)
-                post.entry = self.visible(post.profile_id, post.name, words, media, at=at, post=dict(post.body))
+                post.entry = self.visible(post.profile_id, post.name, post.body.get("summary", ""), media, post=dict(post.body))
+                post.entry.at = max(post.until, post.due or post.until)
 
     def _managed(self, request: Request, parent: str) -> Location | None:
         owner = self.owner(request)

@@ -171,11 +171,11 @@ class YouTubeNetwork(GoogleNetwork):
             shown = status["privacyStatus"] != "private" and status["uploadStatus"] == "processed"
             if shown and video.entry is None:
                 words = video.snippet.get("description") or video.snippet["title"]
-                at = max(video.public_at or self.now(), video.until)
                 video.entry = self.visible(
-                    video.profile_id, video.id, words, [video.id], at=at, title=video.snippet["title"], status=dict(status),
+                    video.profile_id, video.id, words, [video.id], title=video.snippet["title"], status=dict(status),
                     snippet=dict(video.snippet), notify=video.notify, thumbnail=video.thumbnail,
                 )
+                video.entry.at = max(video.public_at or self.now(), video.until)
             elif not shown and video.entry is not None:
                 video.entry.gone, video.entry = True, None
 

@@ -77,7 +77,8 @@ def refused(who: str, answer: Answer, now: datetime | None) -> Outcome:
         return Failed("project_not_approved", f"Google has not approved this project for {who}'s API: its quota is 0.")
     if kind == "midnight":
         at = now or _date_of(answer)
-        return Retry(code, f"The project's quota for {who} is used up until midnight, Pacific time.", at and until_midnight(at))
+        wait = until_midnight(at) if at is not None else None
+        return Retry(code, f"The project's quota for {who} is used up until midnight, Pacific time.", wait)
     if kind == "day":
         return Retry(code, f"{who} takes no more uploads of this channel for now: {words}", _wait_of(answer) or DAY)
     if kind == "retry":
@@ -161,7 +162,8 @@ def exhausted(answer: Answer, now: datetime, daily: int) -> tuple[Quota, ...]:
     """Google tells of a quota only when it is used up. `daily` is a project's usual one, where the answer does not say it."""
     if answer.status not in (403, 429):
         return ()
-    if REASONS.get(reason_of(answer), ("", ""))[0] == "midnight":
+    known = REASONS.get(reason_of(answer))
+    if known is not None and known[0] == "midnight":
         return (Quota("app", "units", daily, 0, midnight(now)),)
     told = _metadata(answer)
     limit = str(told.get("quota_limit_value") or "")
