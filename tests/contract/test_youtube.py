@@ -14,6 +14,7 @@ from dateline.domain.rules import check
 from dateline.platforms.base import (
     Absent,
     Answer,
+    AnswerLost,
     Delivery,
     Failed,
     Found,
@@ -335,6 +336,86 @@ def test_a_session_that_ends_half_way_begins_anew(desk: Desk) -> None:
     assert len(desk.network.videos) == 1
 
 
+class Died(Exception):
+    """The worker is gone."""
+
+
+@pytest.mark.parametrize("lost", [False, True])
+@pytest.mark.parametrize("step", range(14))
+def test_a_worker_that_dies_after_any_call_or_before_any_save_leaves_one_of_everything(desk: Desk, step: int, lost: bool) -> None:
+    desk.pin(files.mp4(60, size=20 * MEGABYTE))
+    desk.network._channel("prof_yt").playlists["PLsea"] = []
+    request, steps, durable = desk.http.request, iter(range(1000)), dict[str, Any]()
+
+    def fresh() -> Delivery:
+        delivery = desk.delivery("A film", "First", media=(FILM, COVER), playlistId="PLsea")
+        delivery.checkpoint.update(durable)
+
+        def save(**values: Any) -> None:
+            if next(steps) == step:
+                raise Died
+            durable.update(values)
+            delivery.checkpoint.update(values)
+
+        delivery.save = save
+        return delivery
+
+    def dying(*how: Any, **more: Any) -> Answer:
+        answer = request(*how, **more)
+        if next(steps) == step:
+            raise AnswerLost("gone") if lost else Died
+        return answer
+
+    desk.http.request = dying  # type: ignore[method-assign]
+    published: list[Remote] = []
+    armed = None
+    for _ in range(10):
+        delivery = fresh()
+        delivery.published = tuple(published)
+        try:
+            if armed is not None:
+                delivery.armed_at = armed
+                found = PUBLISHER.resolve(delivery, len(published))
+                assert isinstance(found, Found | Absent | SafeToRepeat)
+                armed = None
+                published += found.remotes if isinstance(found, Found) else ()
+                continue
+            desk.prepare(delivery)
+            armed = desk.clock.now()
+            published += PUBLISHER.publish(delivery, len(published))
+            armed = None
+        except (Died, Unknown):
+            desk.clock.advance(1)
+        except Retry:
+            armed = None
+        if len(published) == 2:
+            break
+    film, comment = desk.world.seen("youtube")
+    assert [film.remote_id, comment.remote_id] == [remote.id for remote in published]
+    assert len(desk.network.videos) == 1
+    assert desk.network._channel("prof_yt").playlists["PLsea"] == [film.remote_id]
+    assert film.extra["thumbnail"]
+
+
+def test_the_token_goes_to_google_alone(desk: Desk) -> None:
+    real = replace(desk.account, server="https://www.googleapis.com", override="")
+    for location in (
+        "https://evilgoogleapis.com/1", "http://www.googleapis.com/1", "https://www.googleapis.com.evil.example/1", "",
+    ):
+        sent: list[str] = []
+
+        def request(method: str, url: str, location: str = location, sent: list[str] = sent, **how: Any) -> Answer:
+            sent.append(url)
+            return Answer(200, {"location": location}, b"")
+
+        delivery = desk.delivery()
+        delivery.account = real
+        desk.http.request = request  # type: ignore[method-assign]
+        with pytest.raises(Retry):
+            PUBLISHER.prepare(delivery)
+        assert sent == ["https://www.googleapis.com/upload/youtube/v3/videos"]
+
+
 def test_a_chunk_that_keeps_failing_ends_the_try_and_the_next_goes_on(desk: Desk) -> None:
     delivery = desk.delivery()
     desk.world.add_fault("youtube", "server_error", times=9, at="prepare")
@@ -429,6 +510,8 @@ def test_a_video_deleted_on_youtube_meanwhile_is_uploaded_again(desk: Desk) -> N
         desk.publish(delivery)
     assert caught.value.code == "video_gone"
     assert PUBLISHER.needs_preparation(delivery)
+    assert PUBLISHER.resolve(delivery, 0) == SafeToRepeat()
+    assert PUBLISHER.placed(delivery, desk.clock.now()) == SafeToRepeat()
     desk.publish(delivery)
     assert len(desk.world.seen("youtube")) == 1
 
@@ -505,6 +588,37 @@ def test_a_lost_answer_to_handing_over_is_settled_by_reading_the_time(desk: Desk
     assert PUBLISHER.placed(delivery, at + timedelta(minutes=5)) == SafeToRepeat()
     PUBLISHER.place(delivery, at + timedelta(minutes=5))
     desk.clock.advance(1830)
+    assert desk.world.seen("youtube") == []
+
+
+def test_a_time_that_youtube_does_not_keep_is_taken_off_again(desk: Desk) -> None:
+    delivery = desk.delivery()
+    desk.prepare(delivery)
+    update = desk.network._set_privacy
+
+    def later(video: Any, privacy: str, at: datetime) -> None:
+        if "publishAt" in video.status:
+            video.status["publishAt"] = "2026-07-01T00:00:00Z"
+        update(video, privacy, at)
+
+    desk.network._set_privacy = later  # type: ignore[method-assign]
+    with pytest.raises(Failed) as caught:
+        PUBLISHER.place(delivery, desk.clock.now() + timedelta(minutes=30))
+    assert caught.value.code == "native_refused"
+    assert "publishAt" not in desk.network.videos[delivery.checkpoint["video"]["id"]].status
+
+
+def test_a_private_post_that_youtube_was_to_publish_before_is_not_done_until_its_time_is_off(desk: Desk) -> None:
+    delivery = desk.delivery()
+    desk.prepare(delivery)
+    PUBLISHER.place(delivery, desk.clock.now() + timedelta(minutes=30))
+    edited = desk.delivery(privacy="private")
+    edited.checkpoint.update(delivery.checkpoint)
+    edited.armed_at = desk.clock.now()
+    assert PUBLISHER.resolve(edited, 0) == SafeToRepeat()
+    desk.publish(edited)
+    assert isinstance(PUBLISHER.resolve(edited, 0), Found)
+    desk.clock.advance(3600)
     assert desk.world.seen("youtube") == []
 
 
@@ -798,6 +912,7 @@ def test_a_long_first_line_is_cut_for_the_title_and_said_so(desk: Desk) -> None:
     text = "x" * 150
     assert RULES.advise is not None
     assert [v.rule for v in RULES.advise(film(text), {})] == ["youtube.title.cut"]
+    assert [v.rule for v in RULES.advise(film("Words", FILM, COVER), {})] == ["youtube.media.thumbnail"]
     desk.publish(desk.delivery(text))
     assert desk.world.seen("youtube")[0].extra["title"] == "x" * 100
 

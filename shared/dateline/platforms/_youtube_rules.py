@@ -119,6 +119,10 @@ def _advise(draft: Draft, settings: Mapping[str, Any]) -> list[Violation]:
     if not options.get("title") and len(first) > TITLE:
         detail = f"The title is the first line of the text, cut at {TITLE} characters; the option title says another."
         found.append(Violation("youtube.title.cut", 0, "text", detail, TITLE, len(first), "characters"))
+    for place, item in enumerate(draft.segments[0].media):
+        if item.type == "image" and len(draft.segments[0].media) > 1:
+            detail = "The picture beside the video becomes its thumbnail; YouTube allows that to verified channels."
+            found.append(Violation("youtube.media.thumbnail", 0, f"media/{place}", detail))
     if options.get("nativeSchedule") and privacy_of(options) != "public":
         detail = "YouTube itself schedules public videos only: Dateline publishes this one at its time."
         found.append(Violation("youtube.native_schedule.ignored", 0, "options/nativeSchedule", detail))

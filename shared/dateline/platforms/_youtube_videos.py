@@ -45,12 +45,16 @@ def change(delivery: Delivery, video_id: str, status: Mapping[str, Any]) -> dict
     return said
 
 
+def is_uploaded(delivery: Delivery) -> bool:
+    """Whether there is a video on the channel for the post, as far as is known."""
+    return bool((delivery.checkpoint.get("video") or {}).get("id"))
+
+
 def uploaded_id(delivery: Delivery) -> str:
     """The id of the video that was uploaded for the post. Raises `Retry` when there is none."""
-    video = delivery.checkpoint.get("video") or {}
-    if not video.get("id"):
+    if not is_uploaded(delivery):
         raise Retry("video_gone", "The video is not on the channel yet; it is uploaded.")
-    return str(video["id"])
+    return str(delivery.checkpoint["video"]["id"])
 
 
 def gone(delivery: Delivery) -> Outcome:
@@ -91,11 +95,11 @@ def is_processing(status: Mapping[str, Any]) -> bool:
 
 
 def is_placed(status: Mapping[str, Any], at: datetime) -> bool:
-    """Whether the video has this time, or is out already."""
+    """Whether the video has this time (to the minute: YouTube may leave the seconds out), or is out already."""
     if status.get("privacyStatus") == "public":
         return True
     kept, wanted = moment(status.get("publishAt")), moment(zulu(at))
-    return kept is not None and wanted is not None and abs((kept - wanted).total_seconds()) < 1
+    return kept is not None and wanted is not None and abs((kept - wanted).total_seconds()) < 60
 
 
 def settled(status: Mapping[str, Any], video_id: str) -> Resolution | None:

@@ -24,6 +24,7 @@ from ._youtube_videos import (
     gone,
     is_placed,
     is_processing,
+    is_uploaded,
     read,
     remote_of,
     settled,
@@ -198,11 +199,15 @@ class YouTubePublisher(Standard):
         """Read the video's visibility; for the comment, look through the video's."""
         if segment > 0:
             return self._look_for_comment(delivery, segment)
+        if not is_uploaded(delivery):
+            return SafeToRepeat()  # what there was to publish is gone: so it is not out either
         video_id = uploaded_id(delivery)
         status = read(delivery, video_id)
         if status is None:
             return Absent()
-        if trouble(status) is None and status.get("privacyStatus") != privacy_of(delivery.options):
+        wanted = privacy_of(delivery.options)
+        waits = wanted == "private" and "publishAt" in status  # it was YouTube's to publish before
+        if trouble(status) is None and (status.get("privacyStatus") != wanted or waits):
             return SafeToRepeat()
         return settled(status, video_id) or found(video_id)
 
@@ -238,13 +243,16 @@ class YouTubePublisher(Standard):
         """Have YouTube make the prepared video public at `at`. `Failed` with `native_unsupported` unless it is to be public."""
         if privacy_of(delivery.options) != "public":
             raise Failed("native_unsupported", "YouTube itself schedules public videos only.")
-        video_id = uploaded_id(delivery)
-        if not is_placed(change(delivery, video_id, status_of(delivery.options, "private", at)), at):
+        remote = remote_of(uploaded_id(delivery))
+        if not is_placed(change(delivery, remote.id, status_of(delivery.options, "private", at)), at):
+            self.withdraw(delivery, remote)  # whatever time it has now, it is not the post's
             raise Failed("native_refused", "YouTube took the video's time and did not keep it.")
-        return remote_of(video_id)
+        return remote
 
     def placed(self, delivery: Delivery, at: datetime) -> Resolution:
         """Read whether YouTube has the time, or has published already."""
+        if not is_uploaded(delivery):
+            return SafeToRepeat()
         video_id = uploaded_id(delivery)
         status = read(delivery, video_id)
         if status is None:
