@@ -199,6 +199,7 @@ class Profile(Answer):
     server: Annotated[str | None, Field(description="Address of its server, on networks that have many")]
     settings: Annotated[dict[str, Any], Field(description="What the server said of itself, such as its limits")]
     token_expires_at: Moment | None
+    grant_expires_at: Annotated[Moment | None, Field(description="From then on only connecting it again helps")]
     error: Reason | None
     created_at: Moment
     updated_at: Moment

@@ -23,7 +23,8 @@ class QueueUnavailable(Exception):
 
 
 class Message(NamedTuple):
-    """Work on one target. `revision` makes it stale after an edit; `outcome` carries a result that could not be saved."""
+    """Work on one target. `revision` makes it stale after an edit; `outcome` carries a result that could not be saved. Without a
+    `post_id` it is about the profile alone: its token is to be renewed."""
 
     post_id: str
     profile_id: str

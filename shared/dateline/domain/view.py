@@ -94,6 +94,7 @@ def profile_view(profile: Profile) -> dict[str, Any]:
         "paused": bool(profile.paused), "pausedBy": sorted(profile.paused),
         "accountId": profile.account_id or None, "server": profile.server or None, "settings": profile.settings,
         "tokenExpiresAt": rfc3339(profile.token_expires_at) if profile.token_expires_at else None,
+        "grantExpiresAt": rfc3339(profile.grant_expires_at) if profile.grant_expires_at else None,
         "error": profile.error, "createdAt": rfc3339(profile.created_at), "updatedAt": rfc3339(profile.updated_at),
     }
 
