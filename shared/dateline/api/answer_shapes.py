@@ -80,6 +80,14 @@ class FirstComment(Answer):
     error: Reason | None
 
 
+class Removal(Answer):
+    """What became of the wish to take a published target down again. A target that was taken down stays `published`."""
+
+    status: Literal["pending", "removed", "failed"]
+    at: Annotated[Moment, Field(description="When it was asked for, or ended")]
+    error: Reason | None
+
+
 class Target(Answer):
     """One post on one profile."""
 
@@ -93,6 +101,7 @@ class Target(Answer):
     error: Reason | None
     segments: Annotated[list[PublishedSegment], Field(description="Of a thread: what became visible, in order")] = []
     first_comment: Annotated[FirstComment | None, Field(description="Only where the post has one for this platform")] = None
+    removal: Annotated[Removal | None, Field(description="Only where it was asked to be unpublished")] = None
 
 
 class Approval(Answer):

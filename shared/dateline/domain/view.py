@@ -44,6 +44,8 @@ def target_view(post: Post, target: Target) -> dict[str, Any]:
         "nextAttemptAt": rfc3339(target.next_attempt_at) if target.next_attempt_at else None,
         "error": target.error,
     }
+    if target.removal is not None:
+        out["removal"] = {name: target.removal[name] for name in ("status", "at", "error")}
     draft = post.draft_for(target.platform)
     own = len(draft.segments)
     if own > 1:

@@ -73,6 +73,10 @@ def deliver(deps: Deps, message: Message, time_left: Callable[[], float]) -> str
         return record.save_message(deps, message)
     if not message.post_id:
         return tokens.renew(deps, message.profile_id)
+    if message.removal:
+        from . import removing
+
+        return removing.remove(deps, message, time_left)
     post = deps.posts.get(message.post_id)
     if post is None:
         return "gone"
