@@ -24,7 +24,7 @@ from ..domain.profile import Profile
 from ..platforms import registry
 from ..platforms.base import Account, Delivery, NotReady, Outcome, Publisher, Remote
 from ..store.tables import Conflict, StoreUnavailable
-from . import dispatch, holding, outcomes, record, tokens
+from . import dispatch, holding, outcomes, pinning, record, tokens
 from .outcomes import RESERVE, ROLLBACK, SAVING
 from .record import ClaimLost
 
@@ -233,7 +233,7 @@ class Work:
             post_id=self.post.id, key=f"{self.post.id}:{self.message.profile_id}",
             account=account_of(self.deps, self.profile, self.publisher, credentials),
             segments=draft.whole, options=draft.options, http=self.deps.http, now=self.deps.clock.now,
-            publish_at=self.post.publish_at, need=self._need,
+            publish_at=self.post.publish_at, need=self._need, media=pinning.Pins(self.deps, self.post, self.time_left),
         )
         delivery.save = lambda **values: self._checkpoint(delivery, values)
         self.refresh_view(delivery)
