@@ -240,6 +240,15 @@ class Spacing(Answer):
     next_free_at: Moment
 
 
+class NetworkLimit(Answer):
+    """A limit of the network's own, as it last told."""
+
+    name: str
+    limit: int
+    remaining: int
+    resets_at: Moment
+
+
 class ProfileLimits(Answer):
     """What a profile may still post at a time. `plan` has the limits of the plan that count each profile by itself."""
 
@@ -249,6 +258,7 @@ class ProfileLimits(Answer):
     caps: list[CapState]
     spacing: Spacing | None
     plan: dict[str, Any]
+    network: Annotated[list[NetworkLimit], Field(description="What the network has told to be nearly used up")]
 
 
 class BulkRow(Answer):

@@ -24,7 +24,7 @@ from ..domain.profile import Profile
 from ..platforms import registry
 from ..platforms.base import Account, Delivery, NotReady, Outcome, Publisher, Remote
 from ..store.tables import Conflict, StoreUnavailable
-from . import dispatch, holding, outcomes, pinning, record, tokens
+from . import dispatch, holding, outcomes, pinning, quotas, record, tokens
 from .outcomes import RESERVE, ROLLBACK, SAVING
 from .record import ClaimLost
 
@@ -133,6 +133,7 @@ class Work:
         self.token = new_token()
         self.profile: Profile | None = None
         self.publisher: Publisher
+        self.watched: quotas.Watched
 
     @property
     def target(self) -> Target:
@@ -160,11 +161,20 @@ class Work:
             delivery = self.delivery(credentials)
             self._claim(delivery)
             try:
-                return self.go_on(delivery)
-            except Outcome as outcome:
-                return outcomes.settle(self, outcome, delivery)
+                return self._work(delivery)
+            finally:
+                quotas.keep(self.deps, self.profile, self.watched)
         except ClaimLost:
             return "claimed by another worker"
+
+    def _work(self, delivery: Delivery) -> str:
+        assert self.profile is not None
+        try:
+            if self.step != "resolve" and self.target.status == "publishing":
+                quotas.respect(self.deps, self.profile)
+            return self.go_on(delivery)
+        except Outcome as outcome:
+            return outcomes.settle(self, outcome, delivery)
 
     def _refusal(self) -> tuple[str, str] | None:
         if self.step in ("resolve", "confirm"):
@@ -229,10 +239,11 @@ class Work:
     def delivery(self, credentials: dict[str, str]) -> Delivery:
         assert self.profile is not None
         draft = self.post.draft_for(self.target.platform)
+        self.watched = quotas.Watched(self.deps.http, self.publisher, self.deps)
         delivery = Delivery(
             post_id=self.post.id, key=f"{self.post.id}:{self.message.profile_id}",
             account=account_of(self.deps, self.profile, self.publisher, credentials),
-            segments=draft.whole, options=draft.options, http=self.deps.http, now=self.deps.clock.now,
+            segments=draft.whole, options=draft.options, http=self.watched, now=self.deps.clock.now,
             publish_at=self.post.publish_at, need=self._need, media=pinning.Pins(self.deps, self.post, self.time_left),
         )
         delivery.save = lambda **values: self._checkpoint(delivery, values)
