@@ -133,6 +133,9 @@ class Network:
         """
         return False
 
+    def tick(self) -> None:
+        """What the network does by itself as time passes: asked at the start of each request and before the ledger is read."""
+
     def visible(self, profile_id: str, remote_id: str, text: str, media: list[str] | None = None,
                 in_reply_to: str | None = None, **extra: Any) -> Entry:
         """Write to the ledger: from this moment a reader can see it."""
@@ -168,6 +171,8 @@ class World:
     def plan(self, request: Request) -> Plan:
         """Say how `request` (path: `/<platform>/…`) is served, using up a fault if one waits for it."""
         request.environ.setdefault("stand_in.arrived", self.now())
+        for network in self.networks.values():
+            network.tick()
         prefix, _, rest = request.path.lstrip("/").partition("/")
         network = self.networks.get(prefix)
         if network is None:
@@ -224,6 +229,8 @@ class World:
 
     def seen(self, platform: str | None = None, profile_id: str | None = None) -> list[Entry]:
         """The ledger, oldest first, without what was deleted."""
+        for network in self.networks.values():
+            network.tick()
         return [
             e for e in self.ledger
             if not e.gone and platform in (None, e.platform) and profile_id in (None, e.profile_id)

@@ -10,21 +10,16 @@ from .base import Delivery, Failed, MediaFile
 from .calls import Body
 
 
-def opened(
-    delivery: Delivery, rules: Rules, item: Media, *, code: str = "media_format", most: int | None = None,
-    formats: tuple[str, ...] | None = None,
-) -> MediaFile:
-    """The pinned file of `item`, if it is one that the network takes. `most` bytes and `formats` stand in for the table's where
-    the account's own server said others.
+def opened(delivery: Delivery, rules: Rules, item: Media, code: str = "media_format") -> MediaFile:
+    """The pinned file of `item`, if it is one that the network takes, and the account's own server.
 
     Raises `Failed` with `code` for another format or `media_too_large`, and what opening raises.
     """
-    limit, file = rules.media[item.type], delivery.media.open(item)
-    taken, largest = formats or limit.formats, most or limit.bytes
-    if file.mime not in taken:
-        raise Failed(code, f"{rules.name} takes {', '.join(taken)} as {item.type}; this file is {file.mime}.")
-    if file.size > largest:
-        raise Failed("media_too_large", f"{rules.name} takes at most {largest:,} bytes here; this file has {file.size:,}.")
+    limit, file = rules.media[item.type].of(delivery.account.settings), delivery.media.open(item)
+    if file.mime not in limit.formats:
+        raise Failed(code, f"{rules.name} takes {', '.join(limit.formats)} as {item.type}; this file is {file.mime}.")
+    if file.size > limit.bytes:
+        raise Failed("media_too_large", f"{rules.name} takes at most {limit.bytes:,} bytes here; this file has {file.size:,}.")
     return file
 
 

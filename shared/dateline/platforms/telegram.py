@@ -189,7 +189,7 @@ def _delete(account: Account, http: Http, chat: str, message_id: str) -> None:
 
 
 def _opened(delivery: Delivery, item: Media) -> MediaFile:
-    return opened(delivery, RULES, item, code="media_unsupported")
+    return opened(delivery, RULES, item, "media_unsupported")
 
 
 def _file_name(item: Media, file: MediaFile, place: int) -> str:
