@@ -88,6 +88,14 @@ class Removal(Answer):
     error: Reason | None
 
 
+class NativeState(Answer):
+    """What is known of a target that its network is to keep until its time. While it does the target's status is `scheduled`."""
+
+    state: Literal["placing", "placed", "withdrawn", "given_up"]
+    remote_id: Annotated[str | None, Field(description="What the network calls it until then")]
+    error: Annotated[Reason | None, Field(description="Why it was given up; it is then published by Dateline")]
+
+
 class Target(Answer):
     """One post on one profile."""
 
@@ -101,6 +109,7 @@ class Target(Answer):
     error: Reason | None
     segments: Annotated[list[PublishedSegment], Field(description="Of a thread: what became visible, in order")] = []
     first_comment: Annotated[FirstComment | None, Field(description="Only where the post has one for this platform")] = None
+    native: Annotated[NativeState | None, Field(description="Only where its network is to keep it until its time")] = None
     removal: Annotated[Removal | None, Field(description="Only where it was asked to be unpublished")] = None
 
 

@@ -65,6 +65,11 @@ def found(target: Target, id: str, url: str | None, extra: Mapping[str, Any]) ->
     target.native = {"state": "placed", "id": id, "url": url, "extra": dict(extra)}
 
 
+def absent(target: Target) -> None:
+    """One look after the settling time that did not find it."""
+    target.absences += 1
+
+
 def withdrawn(post: Post, target: Target, now: datetime) -> None:
     """The network has given it back: it waits like any other."""
     _waits_again(target)

@@ -44,6 +44,9 @@ def target_view(post: Post, target: Target) -> dict[str, Any]:
         "nextAttemptAt": rfc3339(target.next_attempt_at) if target.next_attempt_at else None,
         "error": target.error,
     }
+    if target.native is not None:
+        kept = target.native
+        out["native"] = {"state": kept["state"], "remoteId": kept.get("id"), "error": kept.get("error")}
     if target.removal is not None:
         out["removal"] = {name: target.removal[name] for name in ("status", "at", "error")}
     draft = post.draft_for(target.platform)

@@ -22,6 +22,7 @@ from ..domain.post import Post, Target
 from ..domain.rules import NativeWindow
 from ..platforms import registry
 from ..platforms.base import (
+    Absent,
     Delivery,
     Failed,
     Found,
@@ -29,6 +30,7 @@ from ..platforms.base import (
     NotReady,
     Outcome,
     Processing,
+    Refused,
     Remote,
     Resolution,
     Retry,
@@ -176,10 +178,13 @@ def _find(deps: Deps, work: Any, delivery: Delivery, at: datetime) -> str:
         return _trouble(deps, work, outcome, None)
     if isinstance(resolution, Found):
         return _placed(deps, work, resolution.remotes[0])
+    if isinstance(resolution, Refused):
+        return _let_go(deps, work, resolution.code, resolution.detail)
     ended = work.target.call_ended_at or work.target.armed_at or now
-    if isinstance(resolution, SafeToRepeat) and (now - ended).total_seconds() >= settle:
-        work.write(lambda post, target: lifecycle.disarm(target))
-        return _hand_over(deps, work, work.time_left)
+    if isinstance(resolution, SafeToRepeat | Absent) and (now - ended).total_seconds() >= settle:
+        if isinstance(resolution, SafeToRepeat) or work.target.absences >= 1:
+            return _let_go(deps, work, "not_kept", "The network did not take it.")
+        work.write(lambda post, target: native.absent(target))
     return _later(deps, work, resolution.after if isinstance(resolution, Working) else settle)
 
 

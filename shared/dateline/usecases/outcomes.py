@@ -140,6 +140,8 @@ def _retry(work: Work, outcome: Retry, delivery: Delivery | None) -> str:
         return _fail(work, outcome.code, f"{outcome.detail} {why}".rstrip(), delivery)
 
     def move(post: Post, target: Target) -> None:
+        if kept(target):
+            native.forgotten(target)
         lifecycle.retry_later(post, target, now + seconds(max(wait, 0.0)), outcome.code, outcome.detail, now)
         if wait > retry.LONGEST_MESSAGE_DELAY:
             post.entry += 1
@@ -275,8 +277,6 @@ def look(work: Work, delivery: Delivery) -> tuple[Remote, ...] | None:
     ended = work.target.call_ended_at or work.target.lease_until or now
     counts = (now - ended).total_seconds() >= settling
     if counts and (work.target.absences >= 1 or isinstance(resolution, SafeToRepeat)):
-        if kept(work.target):
-            work.write(lambda post, target: native.forgotten(target))
         _retry(work, Retry("answer_lost", "The network's answer was lost, and the post is not there."), delivery)
         return None
 

@@ -255,6 +255,7 @@ def edit(
         if current.status not in lifecycle.EDITABLE:
             raise lifecycle.illegal(current, target, f"The post is {current.status}: it can be edited until publishing begins.")
         _drafts_only(actor, current)
+        lifecycle.keeps_nothing(current)
         uploaded.clear()
         uploaded.update({id: target for id, target in current.targets.items() if target.native or target.checkpoint})
         moved_only = changes.keys() <= TIME and to in (None, "scheduled") and current.status in ("scheduled", "queued")
