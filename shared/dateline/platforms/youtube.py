@@ -278,6 +278,12 @@ class YouTubePublisher(Standard):
         if said.get("privacyStatus") != "private" or "publishAt" in said:
             raise Retry("not_withdrawn", "YouTube did not take the video's time off.")
 
+    def discard(self, delivery: Delivery) -> None:
+        """Delete the private video that was uploaded for a post that has no use for it any more."""
+        video = delivery.checkpoint.get("video") or {}
+        if video.get("id"):
+            self.delete(delivery, str(video["id"]))
+
     def confirm(self, delivery: Delivery, remote: Remote) -> Resolution:
         """After its time: read whether it is public."""
         status = read(delivery, remote.id)
