@@ -8,10 +8,12 @@ from datetime import datetime
 from .base import Network, World
 from .bluesky import BlueskyNetwork
 from .mastodon import MastodonNetwork
+from .snapchat import SnapchatNetwork
 from .telegram import TelegramNetwork
+from .tiktok import TikTokNetwork
 from .x import XNetwork
 
-NETWORKS: list[type[Network]] = [MastodonNetwork, BlueskyNetwork, XNetwork, TelegramNetwork]
+NETWORKS: list[type[Network]] = [MastodonNetwork, BlueskyNetwork, XNetwork, TelegramNetwork, TikTokNetwork, SnapchatNetwork]
 
 
 def build_world(now: Callable[[], datetime]) -> World:
