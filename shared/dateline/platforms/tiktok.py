@@ -213,7 +213,7 @@ class TikTokPublisher(Standard):
             _forget(delivery)  # of an earlier try that is known to have come to nothing
         answer = irreversible(lambda: post(delivery, "/v2/post/publish/content/init/", body))
         code, _ = code_of(answer)
-        if code in ERRORS and ERRORS[code].meaning == "retry":
+        if answer.status == 408 or (code in ERRORS and ERRORS[code].meaning == "retry"):
             raise Unknown("server_error", "TikTok answered the publishing call with an error of its own.")
         publish_id = understood(answer).get("publish_id")
         if not publish_id:
