@@ -697,7 +697,7 @@ def test_a_title_is_cut_between_characters(desk: Desk) -> None:
 
 def test_the_stand_in_refuses_what_the_published_shape_refuses(desk: Desk) -> None:
     token, kind = desk.account.credentials["accessToken"], "application/json; charset=UTF-8"
-    headers, url = {"Authorization": f"Bearer {token}", "Content-Type": kind}, f"{desk.account.server}/v2/post/publish/video/init/"
+    headers, url = {"Authorization": f"Bearer {token}", "Content-Type": kind}, desk.account.server + INIT.removeprefix("/tiktok")
     info = {"title": "a", "privacy_level": "SELF_ONLY"}
     source = {"source": "FILE_UPLOAD", "video_size": 30_000_000, "chunk_size": 10_000_000, "total_chunk_count": 3}
     for post_info, source_info in (
