@@ -12,8 +12,11 @@ from .snapchat import SnapchatNetwork
 from .telegram import TelegramNetwork
 from .tiktok import TikTokNetwork
 from .x import XNetwork
+from .youtube import YouTubeNetwork
 
-NETWORKS: list[type[Network]] = [MastodonNetwork, BlueskyNetwork, XNetwork, TelegramNetwork, TikTokNetwork, SnapchatNetwork]
+NETWORKS: list[type[Network]] = [
+    MastodonNetwork, BlueskyNetwork, XNetwork, TelegramNetwork, YouTubeNetwork, TikTokNetwork, SnapchatNetwork,
+]
 
 
 def build_world(now: Callable[[], datetime]) -> World:

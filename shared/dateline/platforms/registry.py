@@ -12,6 +12,7 @@ PLATFORMS: dict[str, str] = {
     "bluesky": "dateline.platforms.bluesky",
     "x": "dateline.platforms.x",
     "telegram": "dateline.platforms.telegram",
+    "youtube": "dateline.platforms.youtube",
     "tiktok": "dateline.platforms.tiktok",
     "snapchat": "dateline.platforms.snapchat",
     "sandbox": "dateline.platforms.sandbox",
