@@ -110,6 +110,10 @@ class Network:
         """None when the request's token is good, else the network's own answer. Called for every phase but `auth`."""
         return None
 
+    def phase_of(self, route: Route, request: Request) -> Phase:
+        """What kind of call `request` is, where one route serves several (the last piece of an upload that publishes it)."""
+        return route.phase
+
     def rate_limited(self, retry_after: float) -> Response:
         """This network's 429, with its own headers."""
         raise NotImplementedError
@@ -183,7 +187,8 @@ class World:
             if match and route.method == request.method:
                 with self.lock:
                     self.requests.append((prefix, request.method, re.sub(r"bot[^/]+", "bot…", path)))
-                    return self._plan(network, route, request, match.groupdict())
+                    phase = network.phase_of(route, request)
+                    return self._plan(network, route._replace(phase=phase), request, match.groupdict())
         return Plan(0.0, lambda: answer(404, {"error": "not found"}), False)
 
     def _plan(self, network: Network, route: Route, request: Request, groups: dict[str, str]) -> Plan:

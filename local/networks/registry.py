@@ -9,12 +9,15 @@ from .base import Network, World
 from .bluesky import BlueskyNetwork
 from .google_business import GoogleBusinessNetwork
 from .mastodon import MastodonNetwork
+from .snapchat import SnapchatNetwork
 from .telegram import TelegramNetwork
+from .tiktok import TikTokNetwork
 from .x import XNetwork
 from .youtube import YouTubeNetwork
 
 NETWORKS: list[type[Network]] = [
-    MastodonNetwork, BlueskyNetwork, XNetwork, TelegramNetwork, YouTubeNetwork, GoogleBusinessNetwork,
+    XNetwork, BlueskyNetwork, MastodonNetwork, TelegramNetwork, TikTokNetwork, YouTubeNetwork, GoogleBusinessNetwork,
+    SnapchatNetwork,
 ]
 
 
