@@ -8,10 +8,11 @@ from datetime import datetime
 from .base import Network, World
 from .bluesky import BlueskyNetwork
 from .mastodon import MastodonNetwork
+from .reddit import RedditNetwork
 from .telegram import TelegramNetwork
 from .x import XNetwork
 
-NETWORKS: list[type[Network]] = [MastodonNetwork, BlueskyNetwork, XNetwork, TelegramNetwork]
+NETWORKS: list[type[Network]] = [MastodonNetwork, BlueskyNetwork, XNetwork, TelegramNetwork, RedditNetwork]
 
 
 def build_world(now: Callable[[], datetime]) -> World:
