@@ -8,11 +8,12 @@ from datetime import datetime
 from .base import Network, World
 from .bluesky import BlueskyNetwork
 from .mastodon import MastodonNetwork
+from .pinterest import PinterestNetwork
 from .reddit import RedditNetwork
 from .telegram import TelegramNetwork
 from .x import XNetwork
 
-NETWORKS: list[type[Network]] = [MastodonNetwork, BlueskyNetwork, XNetwork, TelegramNetwork, RedditNetwork]
+NETWORKS: list[type[Network]] = [MastodonNetwork, BlueskyNetwork, XNetwork, TelegramNetwork, RedditNetwork, PinterestNetwork]
 
 
 def build_world(now: Callable[[], datetime]) -> World:

@@ -64,7 +64,7 @@ class RedditPublisher(Standard):
     )
     default_server = "https://oauth.reddit.com"
     # Reddit's documentation knows no PKCE; the client authenticates at the token endpoint.
-    connect = OAuth2(
+    connect: OAuth2 | None = OAuth2(
         authorize=("www.reddit.com", "/api/v1/authorize"), token=("www.reddit.com", "/api/v1/access_token"),
         scopes=("identity", "submit", "edit", "read", "history", "flair"), pkce=False, client_auth="basic",
         extra={"duration": "permanent"},
