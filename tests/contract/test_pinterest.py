@@ -396,6 +396,9 @@ def test_resolve_takes_neither_another_posts_pin_nor_other_words_nor_an_older_on
     again = desk.delivery("Soup", **same)
     again.armed_at = desk.clock.now()
     assert PUBLISHER.resolve(again, 0) == Found((first,))
+    desk.network.pins[-1].shown["is_owner"] = False  # a board that others pin to as well
+    assert PUBLISHER.resolve(again, 0) == Absent()
+    desk.network.pins[-1].shown["is_owner"] = True
     again.taken = frozenset({first.id})
     assert PUBLISHER.resolve(again, 0) == Absent()
     again.taken = frozenset()

@@ -64,6 +64,9 @@ def _status(delivery: Delivery, media_id: str, good: Good) -> str:
 
 
 def _upload(delivery: Delivery, file: MediaFile, good: Good) -> dict[str, Any]:
+    seconds = LONG_EXCHANGE if file.size > LARGE else None
+    if seconds is not None:
+        delivery.need(seconds)
     lease = good(repeatable(delivery, "POST", "/v5/media", json={"media_type": "video"}))
     if not lease.get("media_id") or not lease.get("upload_url"):
         raise Retry("answer_unreadable", "Pinterest registered a video and did not say where to upload it.")
@@ -71,9 +74,6 @@ def _upload(delivery: Delivery, file: MediaFile, good: Good) -> dict[str, Any]:
     delivery.save(video=known)
     fields = {str(name): str(value) for name, value in (lease.get("upload_parameters") or {}).items()}
     body, headers = form_with_file(fields, "file", "video." + ENDINGS.get(file.mime, "mp4"), file)
-    seconds = LONG_EXCHANGE if file.size > LARGE else None
-    if seconds is not None:
-        delivery.need(seconds)
     url = str(lease["upload_url"])
     # The form is signed for the store: our token stays out of it.
     done = harmless(lambda: delivery.http.request("POST", url, headers=headers, data=body, seconds=seconds))

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from ..domain.content import Draft
-from ..domain.rules import MediaLimit, Rules, TextLimit, Violation
+from ..domain.rules import DailyCap, MediaLimit, Rules, TextLimit, Violation
 
 TITLE, DESCRIPTION, ALT_TEXT, LINK = 100, 800, 500, 2048
 CAROUSEL = (2, 5)
@@ -97,6 +97,10 @@ RULES = Rules(
     most_media=CAROUSEL[1],
     alt_text=ALT_TEXT,
     min_media=1,
+    daily_cap=DailyCap(
+        100 * 60 * 24, 24, "third parties quote Pinterest's rate limits (2026) for org_write with standard access: 100 calls a"
+        " minute, user and app; trial access has 1,000 calls of every kind a day and app", "dailyPosts",
+    ),
     options={
         "type": "object",
         "properties": {

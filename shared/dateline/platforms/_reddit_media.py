@@ -91,6 +91,9 @@ def upload(delivery: Delivery, headers: Mapping[str, str], good: Callable[[Answe
 def _upload(
     delivery: Delivery, file: MediaFile, headers: Mapping[str, str], good: Callable[[Answer], dict[str, Any]]
 ) -> dict[str, Any]:
+    seconds = LONG_EXCHANGE if file.size > LARGE else None
+    if seconds is not None:
+        delivery.need(seconds)
     name = "upload." + ENDINGS.get(file.mime, file.mime.partition("/")[2])
     form = {"filepath": name, "mimetype": file.mime}
     url = f"{delivery.account.server}/api/media/asset.json"
@@ -103,9 +106,6 @@ def _upload(
     # Reddit leaves the scheme out.
     action = f"https:{action}" if action.startswith("//") else action
     body, multipart = form_with_file(fields, "file", name, file)
-    seconds = LONG_EXCHANGE if file.size > LARGE else None
-    if seconds is not None:
-        delivery.need(seconds)
     done = harmless(lambda: delivery.http.request("POST", action, headers=multipart, data=body, seconds=seconds))
     if b"EntityTooLarge" in done.body:
         raise Failed("media_too_large", f"Reddit does not take a file of {file.size:,} bytes of this type.")
@@ -134,6 +134,16 @@ def _entry(delivery: Delivery, slot: str) -> dict[str, str]:
     if not entry:
         raise Retry("media_gone", "Not every file of this post is uploaded; they are uploaded again.")
     return dict(entry)
+
+
+def is_video(delivery: Delivery) -> bool:
+    """Whether the post itself is a video."""
+    return any(item.type == "video" for item in delivery.segments[0].media)
+
+
+def named(delivery: Delivery) -> bool:
+    """Whether the submission names uploads by their address: a gallery names their ids."""
+    return is_video(delivery) or len(delivery.segments[0].media) == 1
 
 
 def is_theirs(thing: Mapping[str, Any], delivery: Delivery, kind: Kind) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from ..domain.content import Draft, Media, Segment
-from ..domain.rules import MediaLimit, Rules, TextLimit, Violation
+from ..domain.rules import DailyCap, MediaLimit, Rules, TextLimit, Violation
 
 TITLE = 300
 BODY = 40_000
@@ -24,7 +24,7 @@ OPTION_MEMBERS: Mapping[str, str] = {
 }
 """Our option -> member of the submission that takes the value as it is."""
 
-Meaning = Literal["wait", "token", "unknown", "duplicate"]
+Meaning = Literal["wait", "token", "unknown", "duplicate", "address"]
 ERRORS: Mapping[str, Meaning] = {
     "RATELIMIT": "wait",
     "QUOTA_FILLED": "wait",
@@ -32,9 +32,12 @@ ERRORS: Mapping[str, Meaning] = {
     "ALREADY_SUB": "duplicate",
     "SOMETHING_IS_BROKEN": "unknown",
     "SERVER_ERROR": "unknown",
+    "NO_URL": "address",
+    "BAD_URL": "address",
+    "MISSING_VIDEO_URLS": "address",
 }
 """Reddit's code (under HTTP 200, in `json.errors`) -> what it means. Every other (SUBREDDIT_NOEXIST, NO_SELFS, TOO_LONG …) is
-about what was asked for, and final."""
+about what was asked for, and final; so is a bad address, unless it is that of an upload, which Reddit then knows no more."""
 
 
 def title_and_body(text: str, options: Mapping[str, Any]) -> tuple[str, str]:
@@ -141,6 +144,10 @@ RULES = Rules(
     mixed_media=True,
     thread_segments=25,
     first_comment=True,
+    daily_cap=DailyCap(
+        100 * 60 * 24, 24, "Reddit's announcement of 2023: 100 calls a minute and app, averaged over ten; what one account may"
+        " post it decides itself (RATELIMIT), and says how long to wait", "dailyPosts",
+    ),
     comment=(TextLimit(COMMENT, "characters", lambda text, settings: len(text), "as Unicode code points"),),
     options={
         "type": "object",

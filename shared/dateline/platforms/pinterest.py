@@ -224,10 +224,11 @@ def _created(pin: Mapping[str, Any]) -> datetime:
 
 
 def _is_ours(pin: Mapping[str, Any], delivery: Delivery) -> bool:
-    """Whether a pin says what ours says. What it does not say of its media is not held against it."""
+    """Whether a pin is the user's own (a board may be shared) and says what ours says; what it leaves out of its media may be."""
     content, options = delivery.segments[0], delivery.options
     words = _same(pin.get("title"), options.get("title")) and _same(pin.get("description"), content.text)
-    if not words or str(pin.get("link") or "").rstrip("/") != str(options.get("link") or "").rstrip("/"):
+    theirs, ours = (str(where.get("link") or "").rstrip("/") for where in (pin, options))
+    if pin.get("is_owner") is False or not words or theirs != ours:
         return False
     kind = (pin.get("media") or {}).get("media_type")
     return kind is None or kind == ("multiple_images" if len(content.media) > 1 else KINDS[content.media[0].type])

@@ -46,6 +46,8 @@ DUPLICATE_LOOK_BACK = timedelta(hours=1)
 """A duplicate refusal may be about an earlier uncertain call than the last."""
 PROCESSING = timedelta(minutes=30)
 """A post with media that is not in the list so long after Reddit took it may never come, or be seen by moderators only."""
+TRANSCODING = timedelta(minutes=15)
+"""A video whose submission had no answer may come up so much later: until then its absence proves nothing."""
 LOOK_AGAIN = 3.0
 PAGES = 5
 SITE = "https://www.reddit.com"
@@ -91,6 +93,9 @@ class RedditPublisher(Standard):
         if answer.status != 200 or errors:
             if any(ERRORS.get(code) == "duplicate" for code, _ in errors) and delivery.uncertain:
                 return self._already_out(delivery, segment)
+            if any(ERRORS.get(code) == "address" for code, _ in errors) and media.named(delivery) and not segment:
+                delivery.save(media={})
+                raise Retry("media_gone", "Reddit no longer knows the uploaded files; they are uploaded again.")
             raise _refusal(answer, delivery.now())
         data = (said_by(answer).get("json") or {}).get("data") or {}
         if segment:
@@ -101,7 +106,7 @@ class RedditPublisher(Standard):
             return (_remote(name if "_" in name else f"{'t1' if segment else 't3'}_{name}", data),)
         if segment or "websocket_url" not in data:
             raise Unknown("answer_unreadable", "Reddit said it took the post and named no id.")
-        delivery.save(taken={"segment": segment, "at": delivery.now().isoformat()})
+        delivery.save(taken={"at": delivery.now().isoformat()})
         raise Processing("processing", "Reddit has taken the post and is at work on its media.", LOOK_AGAIN)
 
     def _already_out(self, delivery: Delivery, segment: int) -> tuple[Remote, ...]:
@@ -118,12 +123,14 @@ class RedditPublisher(Standard):
     def resolve(self, delivery: Delivery, segment: int) -> Resolution:
         """Look through what the account has submitted since the call. What Reddit surely took is waited for."""
         seen = self._look(delivery, segment, (delivery.armed_at or delivery.now()) - CLOCK_SKEW)
-        taken = delivery.checkpoint.get("taken") or {}
-        if not isinstance(seen, Absent) or taken.get("segment") != segment:
+        if not isinstance(seen, Absent) or segment:
             return seen
-        at = datetime.fromisoformat(taken["at"])
-        if at < (delivery.armed_at or at):
-            return seen  # that was an earlier call
+        armed, taken = delivery.armed_at or delivery.now(), delivery.checkpoint.get("taken")
+        at = datetime.fromisoformat(taken["at"]) if taken else None
+        if at is None or at < armed:  # nothing is known of this call
+            if media.is_video(delivery) and delivery.now() - armed < TRANSCODING:
+                return Working(4 * LOOK_AGAIN, "Reddit may have taken the video and still be at work on it.")
+            return seen
         if delivery.now() - at < PROCESSING:
             return Working(LOOK_AGAIN, "Reddit has taken the post and does not show it yet.")
         return Undecidable("Reddit took the post and has not shown it since: its media may have been refused.")
@@ -299,8 +306,8 @@ def _refusal(answer: Answer, now: datetime | None, repeatable: bool = False) -> 
     if not errors:
         body = said_by(answer)
         words = [str(body[name]) for name in ("reason", "explanation", "message", "error_description") if body.get(name)]
-        return refusal("Reddit", answer, ": ".join(words)[:300] or "no reason given", _wait(answer))
-    said = "; ".join(f"{words} ({code})" if words else code for code, words in errors)[:300]
+        return refusal("Reddit", answer, _without_addresses(": ".join(words)) or "no reason given", _wait(answer))
+    said = _without_addresses("; ".join(f"{words} ({code})" if words else code for code, words in errors))
     meanings = {ERRORS.get(code) for code, _ in errors}
     if None in meanings:
         return Failed("rejected", f"Reddit refused: {said}")
@@ -309,9 +316,18 @@ def _refusal(answer: Answer, now: datetime | None, repeatable: bool = False) -> 
     if "unknown" in meanings:
         kind = Retry if repeatable else Unknown
         return kind("server_error", f"Reddit said: {said}")
+    if "address" in meanings:
+        return Failed("rejected", f"Reddit refused: {said}")
     if "duplicate" in meanings:
         return Failed("duplicate_content", f"Reddit refuses a link that was posted there before: {said}")
     return Retry("rate_limited", f"Reddit takes no more from this account for now: {said}", _spoken(said) or _wait(answer))
+
+
+def _without_addresses(words: str) -> str:
+    """Reddit's words as they may be shown: an upload's address is nobody's business."""
+    import re
+
+    return re.sub(r"(https?|wss)://\S+", "…", words)[:300]
 
 
 def _wait(answer: Answer) -> float | None:
