@@ -529,6 +529,25 @@ def test_each_board_of_a_grant_is_an_account_and_verify_knows_it_again(desk: Des
     assert PUBLISHER.verify(grant, desk.http).account_id == pinner.id
 
 
+def test_consent_gives_a_grant_with_all_boards(desk: Desk) -> None:
+    connect = PUBLISHER.connect
+    assert connect is not None
+    asked = {
+        "client_id": "pinterest-client", "redirect_uri": "https://dateline.example/back", "response_type": "code", "state": "s",
+        "scope": connect.scope_separator.join(connect.scopes),
+    }
+    page = desk.account.host(connect.authorize[0]) + connect.authorize[1]
+    back = parse_qs(desk.http.request("GET", page, params=asked).headers["location"].partition("?")[2])
+    form = {"grant_type": "authorization_code", "code": back["code"][0], "redirect_uri": asked["redirect_uri"]}
+    pair = {"Authorization": "Basic " + base64.b64encode(b"pinterest-client:pinterest-client-secret").decode()}
+    token = desk.account.host(connect.token[0]) + connect.token[1]
+    given = desk.http.request("POST", token, headers=pair, data=form).json()
+    assert (given["expires_in"], given["refresh_token_expires_in"]) == (30 * 86_400, 60 * 86_400)
+    grant = replace(desk.account, account_id="", settings={}, credentials={"accessToken": given["access_token"]})
+    assert [choice.kind for choice in PUBLISHER.accounts(grant, desk.http)] == ["board", "board"]
+    assert desk.http.request("POST", token, headers=pair, data=form).status == 400
+
+
 def test_boards_are_read_page_by_page(desk: Desk) -> None:
     desk.network.most_per_page = 1
     assert len(PUBLISHER.accounts(desk.account, desk.http)) == 2

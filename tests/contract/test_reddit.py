@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -549,6 +550,26 @@ def test_a_grant_taken_back_is_dead_and_without_one_there_is_nothing_to_refresh(
     desk.http.unreachable = True
     with pytest.raises(Retry):
         PUBLISHER.refresh(desk.account, desk.http)
+
+
+def test_consent_gives_a_permanent_grant_once(desk: Desk) -> None:
+    connect = PUBLISHER.connect
+    assert connect is not None
+    asked = {
+        "client_id": "reddit-client", "redirect_uri": "https://dateline.example/back", "response_type": "code", "state": "s",
+        "scope": connect.scope_separator.join(connect.scopes), **connect.extra,
+    }
+    page = desk.account.host(connect.authorize[0]) + connect.authorize[1]
+    assert desk.http.request("GET", page, params={**asked, "duration": "temporary"}).status == 400
+    back = parse_qs(desk.http.request("GET", page, params=asked).headers["location"].partition("?")[2])
+    form = {"grant_type": "authorization_code", "code": back["code"][0], "redirect_uri": asked["redirect_uri"]}
+    pair = {"Authorization": "Basic " + base64.b64encode(b"reddit-client:reddit-client-secret").decode()}
+    token = desk.account.host(connect.token[0]) + connect.token[1]
+    given = desk.http.request("POST", token, headers=pair, data=form).json()
+    stranger = replace(desk.account, account_id="", credentials={"accessToken": given["access_token"]})
+    assert PUBLISHER.verify(stranger, desk.http).account_id == "dateline_2"
+    assert given["refresh_token"] and given["expires_in"] == 3600
+    assert desk.http.request("POST", token, headers=pair, data=form).json() == {"error": "invalid_grant"}
 
 
 def test_verify_says_who_it_is_before_anybody_knows(desk: Desk) -> None:

@@ -6,13 +6,14 @@ the post has no picture for it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 from ..domain.content import Media
+from ._reddit_answers import good
 from ._reddit_rules import IMAGE_FORMATS, VIDEO_FORMATS, Kind
-from .base import Answer, Delivery, Failed, MediaFile, Retry
+from .base import Delivery, Failed, MediaFile, Retry
 from .calls import form_with_file, harmless
 
 KEPT = timedelta(hours=6)
@@ -72,11 +73,8 @@ def _is_there(known: Mapping[str, Any] | None, now: datetime) -> bool:
     return known is not None and now - datetime.fromisoformat(known["at"]) < KEPT
 
 
-def upload(delivery: Delivery, headers: Mapping[str, str], good: Callable[[Answer], dict[str, Any]]) -> None:
-    """Upload what is missing and save each as it is there.
-
-    `headers` go with Reddit's own calls, never to the bucket; `good` reads an answer of Reddit's and raises what a bad one means.
-    """
+def upload(delivery: Delivery, headers: Mapping[str, str]) -> None:
+    """Upload what is missing and save each as it is there. `headers` go with Reddit's own calls, never to the bucket."""
     known = dict(_known(delivery))
     for slot, item in _slots(delivery):
         if _is_there(known.get(slot), delivery.now()):
@@ -84,13 +82,11 @@ def upload(delivery: Delivery, headers: Mapping[str, str], good: Callable[[Answe
         file: MediaFile = Plain() if item is None else delivery.media.open(item)
         if file.mime not in FORMATS:
             raise Failed("media_format", f"Reddit takes {', '.join(FORMATS)}; this file is {file.mime}.")
-        known[slot] = _upload(delivery, file, headers, good)
+        known[slot] = _upload(delivery, file, headers)
         delivery.save(media=dict(known))
 
 
-def _upload(
-    delivery: Delivery, file: MediaFile, headers: Mapping[str, str], good: Callable[[Answer], dict[str, Any]]
-) -> dict[str, Any]:
+def _upload(delivery: Delivery, file: MediaFile, headers: Mapping[str, str]) -> dict[str, Any]:
     seconds = LONG_EXCHANGE if file.size > LARGE else None
     if seconds is not None:
         delivery.need(seconds)

@@ -1,5 +1,5 @@
-"""Reddit: its publisher over the OAuth API. Its rules and its table of errors stand in `_reddit_rules`, its uploads in
-`_reddit_media`.
+"""Reddit: its publisher over the OAuth API. Its rules and its table of errors stand in `_reddit_rules`, the reading of
+answers in `_reddit_answers`, its uploads in `_reddit_media`.
 
 Reddit has no idempotency key and answers most errors under HTTP 200. A post with media is made behind the submission: its answer
 names no post, so it is `Processing` until it stands in the account's own list. Threads are chains of comments.
@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from . import _reddit_media as media
+from ._reddit_answers import errors_of, good, meaning_of, wait_of
 from ._reddit_rules import ERRORS, OPTION_MEMBERS, kind_of, subreddit_of, title_and_body
 from ._reddit_rules import RULES as RULES
 from .base import (
@@ -37,7 +38,7 @@ from .base import (
     Unknown,
     Working,
 )
-from .calls import harmless, irreversible, refusal, said_by
+from .calls import harmless, irreversible, said_by
 from .connect import OAuth2
 
 CLOCK_SKEW = timedelta(seconds=60)
@@ -51,7 +52,6 @@ TRANSCODING = timedelta(minutes=15)
 LOOK_AGAIN = 3.0
 PAGES = 5
 SITE = "https://www.reddit.com"
-_TIMES = {"millisecond": 0.001, "second": 1.0, "minute": 60.0, "hour": 3600.0, "day": 86_400.0}
 
 
 class RedditPublisher(Standard):
@@ -79,7 +79,7 @@ class RedditPublisher(Standard):
     def prepare(self, delivery: Delivery) -> None:
         """Upload what is not up yet, each file by a lease of its own; what Reddit calls it is saved one by one."""
         if self.needs_preparation(delivery):
-            media.upload(delivery, headers_of(delivery.account), lambda answer: _good(answer, delivery.now()))
+            media.upload(delivery, headers_of(delivery.account))
 
     def publish(self, delivery: Delivery, segment: int) -> tuple[Remote, ...]:
         """`POST /api/submit` (or the gallery's, or `/api/comment`), once."""
@@ -89,14 +89,14 @@ class RedditPublisher(Standard):
         answer = irreversible(lambda: delivery.http.request("POST", url, headers=headers_of(account), **parts))
         if answer.status == 408:
             raise Unknown("answer_lost", "Reddit answered 408 to the publishing call.")
-        errors = _errors(answer)
+        errors = errors_of(answer)
         if answer.status != 200 or errors:
             if any(ERRORS.get(code) == "duplicate" for code, _ in errors) and delivery.uncertain:
                 return self._already_out(delivery, segment)
             if any(ERRORS.get(code) == "address" for code, _ in errors) and media.named(delivery) and not segment:
                 delivery.save(media={})
                 raise Retry("media_gone", "Reddit no longer knows the uploaded files; they are uploaded again.")
-            raise _refusal(answer, delivery.now())
+            raise meaning_of(answer)
         data = (said_by(answer).get("json") or {}).get("data") or {}
         if segment:
             [thing, *_] = data.get("things") or [{}]
@@ -143,7 +143,7 @@ class RedditPublisher(Standard):
         found: list[Remote] = []
         for _ in range(PAGES):
             answer = _call(delivery.http, account, "GET", where, params=params)
-            page = _good(answer, delivery.now()).get("data") or {}
+            page = good(answer).get("data") or {}
             things = [thing.get("data") or {} for thing in page.get("children") or ()]
             recent = [thing for thing in things if _created(thing) >= since.replace(microsecond=0)]
             found += [
@@ -158,11 +158,11 @@ class RedditPublisher(Standard):
 
     def delete(self, delivery: Delivery, remote_id: str) -> None:
         """`POST /api/del`; Reddit says yes whether it was there or not."""
-        _good(_call(delivery.http, delivery.account, "POST", "/api/del", data={"id": remote_id}), delivery.now())
+        good(_call(delivery.http, delivery.account, "POST", "/api/del", data={"id": remote_id}))
 
     def verify(self, account: Account, http: Http) -> AccountInfo:
         """`GET /api/v1/me`. The account's id is its name, which never changes: lists and the User-Agent go by it."""
-        me = _good(_call(http, account, "GET", "/api/v1/me", params={"raw_json": 1}), None)
+        me = good(_call(http, account, "GET", "/api/v1/me", params={"raw_json": 1}))
         if not me.get("name"):
             raise Retry("answer_unreadable", "Reddit did not say whose token this is.")
         return AccountInfo(str(me["name"]), f"u/{me['name']}")
@@ -188,7 +188,7 @@ class RedditPublisher(Standard):
         if answer.status in (400, 401) or body.get("error") == "invalid_grant":
             reason = body.get("error") or answer.status
             raise TokenRefused("grant_refused", f"Reddit no longer takes the refresh token ({reason}).")
-        raise Retry("refresh_failed", f"Reddit answered {answer.status} to the refresh.", _wait(answer))
+        raise Retry("refresh_failed", f"Reddit answered {answer.status} to the refresh.", wait_of(answer))
 
     def quotas(self, answer: Answer, now: datetime) -> tuple[Quota, ...]:
         """X-Ratelimit-Used, -Remaining and -Reset (seconds from now): the app's calls, averaged over ten minutes."""
@@ -283,69 +283,6 @@ def _is_segment(thing: Mapping[str, Any], delivery: Delivery, segment: int) -> b
 def _same(theirs: Any, ours: str) -> bool:
     """Reddit trims, and may change white space."""
     return " ".join(str(theirs or "").split()) == " ".join(ours.split())
-
-
-def _good(answer: Answer, now: datetime | None) -> dict[str, Any]:
-    """The body of a successful answer; raises what any other means."""
-    if 200 <= answer.status < 300 and not _errors(answer):
-        return said_by(answer)
-    raise _refusal(answer, now, repeatable=True)
-
-
-def _errors(answer: Answer) -> list[tuple[str, str]]:
-    """What stands in `json.errors`: code and words of each."""
-    inside = said_by(answer).get("json")
-    listed = inside.get("errors") if isinstance(inside, Mapping) else None
-    rows = [row for row in listed if isinstance(row, list) and row] if isinstance(listed, list) else []
-    return [(str(row[0]), str(row[1]) if len(row) > 1 and row[1] else "") for row in rows]
-
-
-def _refusal(answer: Answer, now: datetime | None, repeatable: bool = False) -> Outcome:
-    """What an answer that is no success means: by the table of codes, else by its status."""
-    errors = _errors(answer)
-    if not errors:
-        body = said_by(answer)
-        words = [str(body[name]) for name in ("reason", "explanation", "message", "error_description") if body.get(name)]
-        return refusal("Reddit", answer, _without_addresses(": ".join(words)) or "no reason given", _wait(answer))
-    said = _without_addresses("; ".join(f"{words} ({code})" if words else code for code, words in errors))
-    meanings = {ERRORS.get(code) for code, _ in errors}
-    if None in meanings:
-        return Failed("rejected", f"Reddit refused: {said}")
-    if "token" in meanings:
-        return TokenRefused("token_refused", "Reddit refused the access token.")
-    if "unknown" in meanings:
-        kind = Retry if repeatable else Unknown
-        return kind("server_error", f"Reddit said: {said}")
-    if "address" in meanings:
-        return Failed("rejected", f"Reddit refused: {said}")
-    if "duplicate" in meanings:
-        return Failed("duplicate_content", f"Reddit refuses a link that was posted there before: {said}")
-    return Retry("rate_limited", f"Reddit takes no more from this account for now: {said}", _spoken(said) or _wait(answer))
-
-
-def _without_addresses(words: str) -> str:
-    """Reddit's words as they may be shown: an upload's address is nobody's business."""
-    import re
-
-    return re.sub(r"(https?|wss)://\S+", "…", words)[:300]
-
-
-def _wait(answer: Answer) -> float | None:
-    """Seconds to wait by the headers: `Retry-After`, or the reset of the app's calls when none are left."""
-    for name in ("retry-after", "x-ratelimit-reset"):
-        try:
-            return max(1.0, float(answer.headers[name]))
-        except (KeyError, ValueError):
-            continue
-    return None
-
-
-def _spoken(words: str) -> float | None:
-    """Seconds to wait by Reddit's sentence ("Take a break for 14 minutes …"). It is cut to whole units, so one more is waited."""
-    import re
-
-    match = re.search(r"(\d{1,4}) (millisecond|second|minute|hour|day)", words)
-    return max(1.0, (int(match.group(1)) + 1) * _TIMES[match.group(2)]) if match else None
 
 
 PUBLISHER = RedditPublisher()
