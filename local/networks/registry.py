@@ -9,6 +9,8 @@ from .base import Network, World
 from .bluesky import BlueskyNetwork
 from .google_business import GoogleBusinessNetwork
 from .mastodon import MastodonNetwork
+from .pinterest import PinterestNetwork
+from .reddit import RedditNetwork
 from .snapchat import SnapchatNetwork
 from .telegram import TelegramNetwork
 from .tiktok import TikTokNetwork
@@ -16,8 +18,8 @@ from .x import XNetwork
 from .youtube import YouTubeNetwork
 
 NETWORKS: list[type[Network]] = [
-    XNetwork, BlueskyNetwork, MastodonNetwork, TelegramNetwork, TikTokNetwork, YouTubeNetwork, GoogleBusinessNetwork,
-    SnapchatNetwork,
+    XNetwork, BlueskyNetwork, MastodonNetwork, TelegramNetwork, RedditNetwork, PinterestNetwork, TikTokNetwork,
+    YouTubeNetwork, GoogleBusinessNetwork, SnapchatNetwork,
 ]
 
 

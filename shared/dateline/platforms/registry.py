@@ -12,6 +12,8 @@ PLATFORMS: dict[str, str] = {
     "bluesky": "dateline.platforms.bluesky",
     "mastodon": "dateline.platforms.mastodon",
     "telegram": "dateline.platforms.telegram",
+    "reddit": "dateline.platforms.reddit",
+    "pinterest": "dateline.platforms.pinterest",
     "tiktok": "dateline.platforms.tiktok",
     "youtube": "dateline.platforms.youtube",
     "google_business": "dateline.platforms.google_business",
