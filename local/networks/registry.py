@@ -7,11 +7,12 @@ from datetime import datetime
 
 from .base import Network, World
 from .bluesky import BlueskyNetwork
+from .linkedin import LinkedInNetwork
 from .mastodon import MastodonNetwork
 from .telegram import TelegramNetwork
 from .x import XNetwork
 
-NETWORKS: list[type[Network]] = [MastodonNetwork, BlueskyNetwork, XNetwork, TelegramNetwork]
+NETWORKS: list[type[Network]] = [MastodonNetwork, BlueskyNetwork, XNetwork, TelegramNetwork, LinkedInNetwork]
 
 
 def build_world(now: Callable[[], datetime]) -> World:

@@ -78,7 +78,7 @@ def test_a_plain_short_post_breaks_no_rule(name: str) -> None:
 def test_an_unknown_network_is_named_together_with_those_there_are() -> None:
     with pytest.raises(KeyError) as error:
         registry.publisher("myspace")
-    assert str(error.value) == "There is no platform 'myspace'; there are: mastodon, bluesky, x, telegram, sandbox."
+    assert str(error.value) == f"There is no platform 'myspace'; there are: {', '.join(NAMES)}."
     with pytest.raises(registry.UnknownPlatform):
         registry.rules("myspace")
 
