@@ -109,6 +109,7 @@ class LinkedInNetwork(Network):
     """LinkedIn on the world's clock. A profile whose id has "member" in it is a member's, any other an organization's."""
 
     platform: ClassVar[str] = "linkedin"
+    client: ClassVar[tuple[str, str]] = CLIENT
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
@@ -405,9 +406,9 @@ class LinkedInNetwork(Network):
         since = self.now() - DUPLICATE_WINDOW
         for post in reversed(self.posts.values()):
             same = post.author == body["author"] and post.body["commentary"] == body["commentary"]
-            if same and post.body.get("content") == body.get("content") and post.at > since:
-                if not post.entry.gone or self.remembers_deleted:
-                    return post.urn
+            remembered = post.at > since and (not post.entry.gone or self.remembers_deleted)
+            if same and remembered and post.body.get("content") == body.get("content"):
+                return post.urn
         return None
 
     def _post(self, urn: str) -> Shared | None:

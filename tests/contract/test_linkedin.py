@@ -38,8 +38,8 @@ from tests.contract.inprocess import FakeClock, InProcessHttp, Pinned, account_o
 from tests.samples import Sample, samples_of
 
 # Transcribed from learn.microsoft.com/en-us/linkedin/marketing/community-management/shares/: the pages posts-api, poll-post-api,
-# multiimage-post-api, videos-api, images-api, documents-api and comments-api (views li-lms-2026-05 and before, read 2026-11). What
-# a body must have and may have, by path.
+# multiimage-post-api, videos-api, images-api, documents-api and comments-api (views li-lms-2026-05 and before, read 2026-11).
+# What a body must have and may have, by path.
 BODIES: dict[str, tuple[set[str], set[str]]] = {
     r"POST /linkedin/rest/posts": (
         {"author", "commentary", "visibility", "distribution", "lifecycleState"},
@@ -163,7 +163,7 @@ def test_options_become_members_and_an_unused_one_is_a_warning_not_an_error(memb
     member.publish(member.delivery("For friends", visibility="CONNECTIONS", disableReshare=True))
     body = body_of(member)
     assert (body["visibility"], body["isReshareDisabledByAuthor"]) == ("CONNECTIONS", True)
-    link = {"articleUrl": "https://example.com/a/b", "title": "T", "description": "D"}
+    link: dict[str, Any] = {"articleUrl": "https://example.com/a/b", "title": "T", "description": "D"}
     member.publish(member.delivery(Segment("Look", (PICTURE,)), **link))
     article = body_of(member)["content"]["article"]
     assert article.pop("thumbnail").startswith("urn:li:image:")

@@ -16,6 +16,7 @@ from typing import Any
 from ..domain.content import Media
 from ._linkedin_calls import call, good, in_path
 from ._linkedin_rules import RULES
+from ._stretch import Stretch
 from .base import Account, Delivery, Failed, MediaFile, NotReady, Retry
 from .calls import Body, bearer, harmless, pictures
 
@@ -120,7 +121,7 @@ def _send(
     if last - first < LARGEST_PIECE:
         data, seconds = file.read(first, last - first + 1), None
     else:
-        data, seconds = Body(_Part(file, first, last)), LONG
+        data, seconds = Body(Stretch(file, first, last)), LONG
         delivery.need(LONG)
     answer = harmless(lambda: delivery.http.request("PUT", url, headers=sent, data=data, seconds=seconds))
     if answer.status in (400, 403, 404, 410):
@@ -162,20 +163,3 @@ def _packed(parts: list[tuple[int, int, str]]) -> str:
 
 def _unpacked(where: str) -> list[tuple[int, int, str]]:
     return [(first, last, url) for first, last, url in json.loads(zlib.decompress(base64.b64decode(where)))]
-
-
-class _Part:
-    """A stretch of a file, as a file."""
-
-    width = height = seconds = None
-
-    def __init__(self, file: MediaFile, first: int, last: int) -> None:
-        self._file, self._first = file, first
-        self.mime, self.size = file.mime, last - first + 1
-
-    def read(self, start: int = 0, length: int | None = None) -> bytes:
-        rest = self.size - start
-        return self._file.read(self._first + start, rest if length is None else min(length, rest))
-
-    def url(self) -> str:
-        return self._file.url()

@@ -58,7 +58,7 @@ class LinkedInPublisher(Standard):
         CredentialField("organizationId", False, "The organization to post for, by number or URN; without it the member posts."),
     )
     default_server = "https://api.linkedin.com"
-    connect = OAuth2(
+    connect: OAuth2 | None = OAuth2(
         authorize=(SIGN_IN, "/oauth/v2/authorization"), token=(SIGN_IN, "/oauth/v2/accessToken"),
         scopes=SCOPES, pkce=False,
     )
