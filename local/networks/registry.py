@@ -8,6 +8,7 @@ from datetime import datetime
 from .base import Network, World
 from .bluesky import BlueskyNetwork
 from .google_business import GoogleBusinessNetwork
+from .linkedin import LinkedInNetwork
 from .mastodon import MastodonNetwork
 from .pinterest import PinterestNetwork
 from .reddit import RedditNetwork
@@ -18,8 +19,8 @@ from .x import XNetwork
 from .youtube import YouTubeNetwork
 
 NETWORKS: list[type[Network]] = [
-    XNetwork, BlueskyNetwork, MastodonNetwork, TelegramNetwork, RedditNetwork, PinterestNetwork, TikTokNetwork,
-    YouTubeNetwork, GoogleBusinessNetwork, SnapchatNetwork,
+    XNetwork, BlueskyNetwork, LinkedInNetwork, MastodonNetwork, TelegramNetwork, RedditNetwork, PinterestNetwork,
+    TikTokNetwork, YouTubeNetwork, GoogleBusinessNetwork, SnapchatNetwork,
 ]
 
 

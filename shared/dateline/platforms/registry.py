@@ -10,6 +10,7 @@ from .base import Publisher
 PLATFORMS: dict[str, str] = {
     "x": "dateline.platforms.x",
     "bluesky": "dateline.platforms.bluesky",
+    "linkedin": "dateline.platforms.linkedin",
     "mastodon": "dateline.platforms.mastodon",
     "telegram": "dateline.platforms.telegram",
     "reddit": "dateline.platforms.reddit",
