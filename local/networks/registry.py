@@ -7,11 +7,13 @@ from datetime import datetime
 
 from .base import Network, World
 from .bluesky import BlueskyNetwork
+from .instagram import InstagramNetwork
 from .mastodon import MastodonNetwork
 from .telegram import TelegramNetwork
+from .threads import ThreadsNetwork
 from .x import XNetwork
 
-NETWORKS: list[type[Network]] = [MastodonNetwork, BlueskyNetwork, XNetwork, TelegramNetwork]
+NETWORKS: list[type[Network]] = [MastodonNetwork, BlueskyNetwork, XNetwork, TelegramNetwork, ThreadsNetwork, InstagramNetwork]
 
 
 def build_world(now: Callable[[], datetime]) -> World:

@@ -12,6 +12,8 @@ PLATFORMS: dict[str, str] = {
     "bluesky": "dateline.platforms.bluesky",
     "x": "dateline.platforms.x",
     "telegram": "dateline.platforms.telegram",
+    "threads": "dateline.platforms.threads",
+    "instagram": "dateline.platforms.instagram",
     "sandbox": "dateline.platforms.sandbox",
 }
 """Name in the API -> module that holds its `RULES` and `PUBLISHER`. Adding a network is a module and a line here."""
