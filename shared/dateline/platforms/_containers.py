@@ -261,7 +261,7 @@ class ContainerPublisher(Standard):
             counts = _limit(self.call(account, http, "GET", path, fields="quota_usage,config"))
         except Outcome:
             return {}
-        return {} if counts is None else {"dailyPosts": counts[1]}
+        return {"dailyPosts": counts[1]} if counts is not None and counts[1] > 0 else {}
 
     # Containers
 
