@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qsl
 
 from dateline.domain.content import Segment
-from dateline.platforms.base import Delivery, NotReady, Remote, Unknown
+from dateline.platforms.base import Delivery, NotReady, Publisher, Remote, Unknown
 from dateline.platforms.registry import publisher
 from local.networks.base import Entry, World
 from local.networks.containers import MetaNetwork
@@ -22,7 +21,7 @@ class Desk:
         self.world = World(self.clock.now, [kind])
         self.http = InProcessHttp(self.world, self.clock)
         self.platform = kind.platform
-        self.publisher: Any = publisher(self.platform)
+        self.publisher: Publisher = publisher(self.platform)
         self.account = account_of(self.world, self.platform, profile_id)
         self.media = Pinned()
 
@@ -68,11 +67,6 @@ class Desk:
 
     def publish_all(self, delivery: Delivery) -> list[Remote]:
         return [self.publish(delivery) for _ in range(len(delivery.segments))]
-
-    def refresh(self) -> None:
-        """Take up renewed tokens."""
-        tokens = self.publisher.refresh(self.account, self.http)
-        self.account = replace(self.account, credentials={**self.account.credentials, **tokens.credentials})
 
     def entries(self) -> list[Entry]:
         return self.world.seen(self.platform)

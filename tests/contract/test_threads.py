@@ -34,7 +34,7 @@ from dateline.platforms.base import (
 )
 from dateline.platforms.threads import PUBLISHER
 from local.networks.containers import LONG_LIFE, SHORT_LIFE
-from local.networks.threads import ThreadsNetwork
+from local.networks.threads import ThreadsNetwork, link
 from local.networks.threads import count as counted_by_threads
 from tests.contract.container_desk import Desk, form
 from tests.contract.inprocess import Sent, account_of
@@ -209,10 +209,10 @@ def test_preparing_resumes_after_the_last_saved_container(desk: Desk) -> None:
     assert desk.network.containers == {}
     desk.media.broken = False
     for made in (1, 2, 3, 4):
-        save, saves = delivery.save, []
+        save = delivery.save
 
         def once(**values: Any) -> None:
-            saves.append(save(**values))  # noqa: B023
+            save(**values)  # noqa: B023
             raise NotReady("goes_on", "There is no time left.", 0.0)
 
         delivery.save = once
@@ -372,15 +372,9 @@ def test_words_threads_has_changed_are_recognised_after_a_while_if_there_is_no_o
     post.text = "Hello!"
     assert isinstance(PUBLISHER.resolve(delivery, 0), Working)
     desk.clock.advance(900)
-    assert PUBLISHER.resolve(delivery, 0) == Found((Remote(post.id, desk.http.sent and _link(desk, post.id)),))
+    assert PUBLISHER.resolve(delivery, 0) == Found((Remote(post.id, link(post)),))
     desk.publish(desk.delivery("Another"))
     assert isinstance(PUBLISHER.resolve(delivery, 0), Undecidable)
-
-
-def _link(desk: Desk, remote_id: str) -> str:
-    from local.networks.threads import link
-
-    return link(desk.network.posts[remote_id])
 
 
 @pytest.mark.parametrize(("said", "kind"), [
@@ -576,18 +570,17 @@ def test_a_delete_that_is_not_permitted_is_no_success(desk: Desk) -> None:
     delivery = desk.delivery("Hello")
     remote = desk.publish(delivery)
     post = desk.network.posts[remote.id]
-    account, post.account = post.account, desk.network.account("somebody else")
-    delete = PUBLISHER.call
+    ours, post.account = post.account, desk.network.account("somebody else")
+    request = desk.http.request
 
-    def readable(*args: Any, **fields: str) -> Answer:
-        answer = delete(*args, **fields)
-        post.account = account  # it could not be deleted, but it can be read
+    def readable(*args: Any, **how: Any) -> Answer:
+        answer = request(*args, **how)
+        post.account = ours  # it cannot be deleted, but it can be read
         return answer
 
-    patched = type(PUBLISHER)()
-    patched.call = readable  # type: ignore[method-assign]
-    with pytest.raises(Outcome):
-        patched.delete(delivery, remote.id)
+    desk.http.request = readable  # type: ignore[method-assign]
+    with pytest.raises(Failed):
+        PUBLISHER.delete(delivery, remote.id)
     assert desk.visible() == ["Hello"]
 
 

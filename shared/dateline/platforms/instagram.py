@@ -11,7 +11,9 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from ._containers import CLOCK_SKEW, ContainerPublisher, Item, Listed, Plan, moment, plain
+from ._container_state import Item, Plan
+from ._containers import ContainerPublisher, Listed
+from ._graph import CLOCK_SKEW, moment, plain
 from ._instagram_rules import OPTIONS_FOR, Kind, kind_of
 from ._instagram_rules import RULES as RULES
 from ._meta import VERSION, Meaning, bearer_token, token_from
@@ -69,7 +71,7 @@ class InstagramPublisher(ContainerPublisher):
     )
     default_server = "https://graph.instagram.com"
     refresh_ahead = 7 * 86_400.0
-    connect = OAuth2(
+    connect: OAuth2 | None = OAuth2(
         authorize=("www.instagram.com", "/oauth/authorize"),
         token=("api.instagram.com", "/oauth/access_token"),
         scopes=("instagram_business_basic", "instagram_business_content_publish", "instagram_business_manage_comments"),

@@ -12,7 +12,9 @@ from datetime import datetime
 from typing import Any
 
 from ..domain.content import Media
-from ._containers import ContainerPublisher, Item, Listed, Plan, moment, plain
+from ._container_state import Item, Plan
+from ._containers import ContainerPublisher, Listed
+from ._graph import moment, plain
 from ._meta import Meaning, token_from
 from ._threads_rules import OPTION_FIELDS, has_attachment, poll_of
 from ._threads_rules import RULES as RULES
@@ -47,7 +49,7 @@ class ThreadsPublisher(ContainerPublisher):
     )
     default_server = "https://graph.threads.net"
     refresh_ahead = 7 * 86_400.0
-    connect = OAuth2(
+    connect: OAuth2 | None = OAuth2(
         authorize=("threads.com", "/oauth/authorize"),
         token=("graph.threads.net", "/oauth/access_token"),
         scopes=("threads_basic", "threads_content_publish", "threads_manage_replies", "threads_read_replies", "threads_delete"),
