@@ -19,7 +19,7 @@ from tools.openapi import EXAMPLES
 
 Json = dict[str, Any]
 
-_IDS = re.compile(r"\b(post|prof|key|bulk|queue|resv)_([0-9A-HJKMNP-TV-Z]{26})\b")
+_IDS = re.compile(r"\b(post|prof|key|bulk|queue|resv|media)_([0-9A-HJKMNP-TV-Z]{26})\b")
 _SECRET = re.compile(r"\bdl_(live|test)_[\w-]{32}\b")
 
 
@@ -163,6 +163,13 @@ def _rest(recorder: _Recorder) -> None:
     recorder.ask("GET /v1/profiles/{profile_id}/health", "prof_mastodon")
     recorder.ask("PATCH /v1/profiles/{profile_id}", "prof_mastodon", {"name": "Our Mastodon"})
     recorder.ask("DELETE /v1/profiles/{profile_id}", made)
+    recorder.ask("POST /v1/media", body={"contentType": "image/png", "bytes": 73, "filename": "launch.png"})
+    kept = recorder.answers["POST /v1/media"]["answer"]["upload"]
+    kept["url"] = kept["url"].partition("?")[0] + "?X-Amz-Signature=…"
+    copied = dateline.api("POST", "/v1/media", {"url": "https://cdn.example.com/launch.mp4"}).json()["id"]
+    dateline.stack.settle(timers=False)
+    recorder.ask("GET /v1/media/{media_id}", copied)
+    recorder.ask("DELETE /v1/media/{media_id}", copied)
     recorder.ask("GET /v1/workspace")
     recorder.ask("PATCH /v1/workspace", body={"name": "Our workspace", "maxLateness": "P1D", "minSpacingMinutes": 0})
     key = recorder.ask("POST /v1/keys", body={"name": "CI", "scopes": ["posts:read", "posts:write"]})["id"]

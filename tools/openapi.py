@@ -44,6 +44,7 @@ answers (413 above 6 MB, 429 above the stack's throttle, 503) are not problem de
 TAGS = (
     ("posts", "Posts: create, edit, publish, follow"), ("profiles", "Profiles: connected accounts"),
     ("platforms", "Platforms: the catalogue of networks"), ("queues", "Queues: weekly posting slots"), ("keys", "Keys"),
+    ("media", "Media: uploads, and copies of files behind a URL"),
     ("workspace", "Workspace and event feed"),
     ("service", "Service: no key needed"),
 )
@@ -106,7 +107,7 @@ MEANINGS: dict[tuple[str, str], str] = {
 IN_PATH = {
     "post_id": ("postId", "`post_…`"), "profile_id": ("profileId", "`prof_…`"), "key_id": ("keyId", "`key_…`"),
     "name": ("name", "The network's name"), "bulk_id": ("bulkId", "`bulk_…`"),
-    "queue_id": ("queueId", "`queue_…`"), "reservation_id": ("reservationId", "`resv_…`"),
+    "media_id": ("mediaId", "`media_…`"), "queue_id": ("queueId", "`queue_…`"), "reservation_id": ("reservationId", "`resv_…`"),
 }
 
 TIMES = (
@@ -141,6 +142,7 @@ REFUSALS: dict[str, tuple[str, ...]] = {
     "POST /v1/queues": ("unknown_timezone", "timezone_required", "not_found", "idempotency_in_progress"),
     "PATCH /v1/queues/{queue_id}": ("unknown_timezone", "timezone_required", "idempotency_in_progress"),
     "POST /v1/queues/{queue_id}/reservations": ("beyond_horizon", "idempotency_in_progress"),
+    "POST /v1/media": ("idempotency_in_progress",),
     "PATCH /v1/workspace": ("unknown_timezone", "idempotency_in_progress"),
     "POST /v1/keys": ("idempotency_in_progress",),
 }

@@ -16,20 +16,23 @@ from .domain.retry import Tuning
 
 if TYPE_CHECKING:
     from .aws.media import MediaStore
-    from .aws.queue import Queue
+    from .aws.queue import Orders, Queue
     from .aws.schedules import Schedules
     from .aws.secrets import Secrets
     from .aws.topic import Topic
     from .platforms.base import Http
     from .store.allowances import Allowances
     from .store.bookings import Bookings
+    from .store.copies import Copies
     from .store.events import Events
+    from .store.files import Files
     from .store.idempotency import Idempotency
     from .store.imports import Imports
     from .store.posts import Posts
     from .store.profiles import Profiles
     from .store.queues import Queues
     from .store.workspaces import Workspaces
+    from .usecases.looking import Looks
 
 
 class Clock(Protocol):
@@ -80,8 +83,10 @@ class Settings:
         self.scheduler_role = env.get("DATELINE_SCHEDULER_ROLE_ARN", "")
         self.scheduler_dlq = env.get("DATELINE_SCHEDULER_DLQ_ARN", "")
         self.media_bucket = env.get("DATELINE_MEDIA_BUCKET", "")
+        self.media_queue_url = env.get("DATELINE_MEDIA_QUEUE_URL", "")
         self.media_endpoint = env.get("DATELINE_MEDIA_ENDPOINT", "")
         self.media_bytes = int(_number("DATELINE_MEDIA_BYTES", 1_073_741_824))
+        self.media_days = int(_number("DATELINE_MEDIA_DAYS", 430))
         self.service = env.get("POWERTOOLS_SERVICE_NAME", "dateline")
         self.metrics = env.get("POWERTOOLS_METRICS_DISABLED", "").lower() not in ("1", "true")
         self.max_horizon_days = int(_number("DATELINE_MAX_HORIZON_DAYS", 365)) or None
@@ -109,6 +114,8 @@ class Deps:
         self.settings = Settings()
         self.clock: Clock = clock or SystemClock()
         self._http = http
+        self.ordered: set[str] = set()
+        """Keys of copies that this process has ordered: posts of one import share them."""
         self.zones_settled: str | None = None
         """The zone database by which all waiting posts are known to be resolved, once this process has asked."""
 
@@ -219,6 +226,36 @@ class Deps:
         from .aws.queue import Queue
 
         return Queue(self._client("sqs"), self.settings.queue_url)
+
+    @cached_property
+    def orders(self) -> Orders:
+        """The media queue."""
+        from .aws.queue import Orders
+
+        return Orders(self._client("sqs"), self.settings.media_queue_url)
+
+    @cached_property
+    def copies(self) -> Copies:
+        """Large files that are being copied."""
+        from .store.copies import Copies
+
+        _ = self.connection
+        return Copies()
+
+    @cached_property
+    def files(self) -> Files:
+        """Media that were uploaded, or copied on request."""
+        from .store.files import Files
+
+        _ = self.connection
+        return Files()
+
+    @cached_property
+    def looks(self) -> Looks:
+        """What was seen of customers' files a moment ago."""
+        from .usecases.looking import Looks
+
+        return Looks(self)
 
     @cached_property
     def topic(self) -> Topic:

@@ -23,6 +23,7 @@ BODIES: dict[str | None, Any] = {
     "ResolveIn": {"outcome": "not_published"}, "ProfileIn": {"platform": "mastodon", "credentials": {"accessToken": "wrong"}},
     "ProfilePatch": {"name": "Renamed"}, "WorkspacePatch": {"onLate": "publish"}, "KeyIn": {"scopes": ["posts:read"]},
     "QueueIn": {"name": "Noon", "timezone": "UTC", "slots": [{"day": "monday", "time": "12:00"}]}, "QueuePatch": {"capacity": 2},
+    "MediaCreate": {"contentType": "image/png", "bytes": 100},
     "ReservationIn": {}, "BulkIn": [{"text": "A draft"}],
 }
 """A body for each shape that gets past the shape."""
@@ -48,13 +49,15 @@ class Ground:
         self.key = dateline.api("POST", "/v1/keys", {"scopes": ["posts:read"], "name": MARKER}).json()["id"]
         queue = {**(BODIES["QueueIn"] or {}), "name": MARKER}
         self.queue = dateline.api("POST", "/v1/queues", queue).json()["id"]
+        upload = {"contentType": "image/png", "bytes": 100, "filename": MARKER}
+        self.media = dateline.api("POST", "/v1/media", upload).json()["id"]
         self.reservation = dateline.api("POST", f"/v1/queues/{self.queue}/reservations").json()["id"]
 
     def path(self, route: Route) -> str:
         """The route's path with ids of `wks_local`."""
         ids = {
             "{post_id}": self.post, "{profile_id}": "prof_mastodon", "{key_id}": self.key, "{name}": "mastodon",
-            "{bulk_id}": self.bulk, "{queue_id}": self.queue, "{reservation_id}": self.reservation,
+            "{bulk_id}": self.bulk, "{media_id}": self.media, "{queue_id}": self.queue, "{reservation_id}": self.reservation,
         }
         path = route.path
         for name, value in ids.items():

@@ -20,7 +20,7 @@ from local.template import Template
 from tools.check_template import Grants, Need
 
 ROOT = Path(__file__).resolve().parents[2]
-NAMES = {"api", "publish", "deliver", "notify", "sweep"}
+NAMES = {"api", "publish", "deliver", "media", "notify", "sweep"}
 
 
 @pytest.fixture(scope="module")

@@ -481,6 +481,40 @@ class Reservation(Answer):
     expires_at: Annotated[Moment, Field(description="From then on the place is free again; never later than the slot")]
 
 
+class Medium(Answer):
+    """A file that was uploaded, or copied from a URL. Use its `url`, or its id as `mediaId`, in the media of a post."""
+
+    id: Annotated[str, Field(description="`media_…`")]
+    state: Literal["awaiting_upload", "pinning", "ready", "failed"]
+    url: Annotated[str, Field(description="What a post says for it: `dateline-media:media_…`")]
+    source_url: Annotated[str | None, Field(description="Where a copy is made from")]
+    filename: str | None
+    content_type: Annotated[str | None, Field(description="By content once it is ready; before that as announced")]
+    type: Literal["image", "video", "gif", "document"] | None
+    bytes: int | None
+    width: Annotated[int | None, Field(description="Pixels")]
+    height: Annotated[int | None, Field(description="Pixels")]
+    seconds: Annotated[float | None, Field(description="Length of a video")]
+    sha256: Annotated[str | None, Field(description="In hex; of an upload above 16 MB once a post has its copy")]
+    error: Reason | None
+    created_at: Moment
+
+
+class UploadRequest(Answer):
+    """The request that sends the file: its body is the file's bytes, its headers exactly these."""
+
+    method: Literal["PUT"]
+    url: Annotated[str, Field(description="Signed; whoever has it can send the file")]
+    headers: dict[str, str]
+    expires_at: Moment
+
+
+class NewMedium(Medium):
+    """A medium that was just made."""
+
+    upload: Annotated[UploadRequest | None, Field(description="null for a copy of a URL")]
+
+
 class FieldFault(BaseModel):
     """One thing wrong. Some codes bring further members (`limit`, `measured`, `unit`, `platform`, `nearest` …)."""
 
@@ -612,7 +646,7 @@ ANSWERS: dict[str, type[BaseModel]] = {
     for shape in (
         Post, PostPage, EventPage, FeedPage, AttemptPage, Validation,
         Profile, ProfilePage, ProfileHealth, ProfileLimits, Platform, PlatformPage,
-        Bulk, Queue, QueuePage, QueueSlotPage, Reservation,
+        Medium, NewMedium, Bulk, Queue, QueuePage, QueueSlotPage, Reservation,
         Workspace, KeyPage, NewKey, Health, Problem,
     )
 }

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from . import bulk, meta, platforms, posts, profiles, queues, workspace
+from . import bulk, media, meta, platforms, posts, profiles, queues, workspace
 from .answers import Answer
 
 
@@ -101,6 +101,10 @@ ROUTES: tuple[Route, ...] = (
           "Reservation", 201, "ReservationIn", idempotent=True),
     Route("DELETE", "/v1/queues/{queue_id}/reservations/{reservation_id}", queues.cancel_reservation, "posts:publish",
           "Give a reserved place back", None, 204),
+    Route("POST", "/v1/media", media.create, "posts:write", "Upload a file, or have the file behind a URL copied", "NewMedium", 201,
+          "MediaCreate", idempotent=True),
+    Route("GET", "/v1/media/{media_id}", media.get, "posts:read", "How far it is, and what is known of the file", "Medium"),
+    Route("DELETE", "/v1/media/{media_id}", media.delete, "posts:write", "Remove it; posts have copies of their own", None, 204),
     Route("GET", "/v1/workspace", workspace.get, "posts:read", "Settings, plan and usage", "Workspace"),
     Route("PATCH", "/v1/workspace", workspace.patch, "admin", "Change settings, pause or resume all profiles", "Workspace",
           body="WorkspacePatch", idempotent=True),
