@@ -80,6 +80,14 @@ class FirstComment(Answer):
     error: Reason | None
 
 
+class Removal(Answer):
+    """What became of the wish to take a published target down again. A target that was taken down stays `published`."""
+
+    status: Literal["pending", "removed", "failed"]
+    at: Annotated[Moment, Field(description="When it was asked for, or ended")]
+    error: Reason | None
+
+
 class Target(Answer):
     """One post on one profile."""
 
@@ -93,6 +101,7 @@ class Target(Answer):
     error: Reason | None
     segments: Annotated[list[PublishedSegment], Field(description="Of a thread: what became visible, in order")] = []
     first_comment: Annotated[FirstComment | None, Field(description="Only where the post has one for this platform")] = None
+    removal: Annotated[Removal | None, Field(description="Only where it was asked to be unpublished")] = None
 
 
 class Approval(Answer):
@@ -199,6 +208,7 @@ class Profile(Answer):
     server: Annotated[str | None, Field(description="Address of its server, on networks that have many")]
     settings: Annotated[dict[str, Any], Field(description="What the server said of itself, such as its limits")]
     token_expires_at: Moment | None
+    grant_expires_at: Annotated[Moment | None, Field(description="From then on only connecting it again helps")]
     error: Reason | None
     created_at: Moment
     updated_at: Moment

@@ -63,6 +63,8 @@ ROUTES: tuple[Route, ...] = (
           body="EmptyIn", also=(202,), idempotent=True),
     Route("POST", "/v1/posts/{post_id}/retry", posts.retry, "posts:publish", "Failed targets again", "Post", body="RetryIn",
           idempotent=True),
+    Route("POST", "/v1/posts/{post_id}/unpublish", posts.unpublish, "posts:publish", "Take it down on the networks", "Post",
+          body="UnpublishIn", also=(202,), idempotent=True),
     Route("POST", "/v1/posts/{post_id}/stop", posts.stop, "posts:publish", "Give up targets that wait to be retried", "Post",
           body="EmptyIn", idempotent=True),
     Route("POST", "/v1/posts/{post_id}/approve", posts.approve, "posts:approve", "Approve a post that waits for it", "Post",

@@ -106,7 +106,8 @@ def conclude(post: Post, now: datetime) -> None:
 def deadline(post: Post, now: datetime) -> datetime:
     """When sweep must look at the post if nothing has happened until then. Never absent while a target is open."""
     if post.status in RESTING:
-        return now + seconds(retry.AUDIT_AFTER)
+        removing = any((target.removal or {}).get("status") == "pending" for target in post.targets.values())
+        return now + seconds(retry.REDISPATCH_AFTER if removing else retry.AUDIT_AFTER)
     if post.status == "pending_approval":
         return late_at(post) or now + seconds(retry.AUDIT_AFTER)
     if post.status == "scheduled":
@@ -374,7 +375,7 @@ def reopen(post: Post, target: Target, now: datetime) -> None:
     target.retries = target.redispatches = 0
     target.nudged_at = None
     target.next_attempt_at = now
-    target.error = None
+    target.error = target.removal = None
 
 
 def settle(

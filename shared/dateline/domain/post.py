@@ -85,7 +85,8 @@ class Target:
     `redispatches` those by sweep, `nudged_at` the last of them. `held_at` is since when a target is held, `held_begun`
     whether it had begun before (else it goes back to waiting); `nudged_at` is then sweep's last look. `capped` says that the
     profile takes so few posts a day that its calendar has to be asked. `comment` is what became of a first comment that is not
-    out though the post is: `status` (failed or unconfirmed), `code`, `detail`; None otherwise.
+    out though the post is: `status` (failed or unconfirmed), `code`, `detail`; None otherwise. `removal` is what became of the
+    wish to take it down again (`domain.removal`), None without one.
     """
 
     profile_id: str
@@ -111,6 +112,7 @@ class Target:
     checkpoint: dict[str, Any] = field(default_factory=dict)
     error: dict[str, Any] | None = None
     comment: dict[str, Any] | None = None
+    removal: dict[str, Any] | None = None
     held_begun: bool = False
     held_at: datetime | None = None
 
@@ -140,6 +142,8 @@ class Target:
             row["error"] = self.error
         if self.comment:
             row["comment"] = self.comment
+        if self.removal:
+            row["removal"] = self.removal
         return row
 
     @classmethod
@@ -157,6 +161,7 @@ class Target:
         target.checkpoint = dict(row.get("checkpoint", {}))
         target.error = row.get("error")
         target.comment = row.get("comment")
+        target.removal = row.get("removal")
         return target
 
     @property

@@ -314,6 +314,8 @@ class Publisher(Protocol):
     """True when a profile brings its server's address (an instance, a PDS)."""
     connect: OAuth2 | None
     """How an account is connected by consent; None where it is by credentials only."""
+    renews_itself: bool
+    """True where an access token is renewed by itself, without a refresh token."""
     refresh_ahead: float
     """Seconds before its expiry at which a token is renewed though nobody uses it; 0: only when it is used."""
 
@@ -369,6 +371,7 @@ class Standard:
     """What most publishers do: the parts of `Publisher` that a network without the feature leaves alone."""
 
     connect: OAuth2 | None = None
+    renews_itself: bool = False
     refresh_ahead: float = 0.0
     own_server: bool = False
 

@@ -71,6 +71,12 @@ def deliver(deps: Deps, message: Message, time_left: Callable[[], float]) -> str
     """
     if message.outcome is not None:
         return record.save_message(deps, message)
+    if not message.post_id:
+        return tokens.renew(deps, message.profile_id)
+    if message.removal:
+        from . import removing
+
+        return removing.remove(deps, message, time_left)
     post = deps.posts.get(message.post_id)
     if post is None:
         return "gone"
@@ -154,8 +160,6 @@ class Work:
             return None
         if self.profile is None:
             return "profile_deleted", "The profile was removed before the post could be published."
-        if self.profile.status == "disconnected":
-            return "profile_disconnected", "The profile's token is no longer accepted; connect it again, then retry the post."
         return None
 
     def _refuse(self, code: str, detail: str) -> str:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from ..aws.queue import Message, QueueUnavailable
 from ..domain import lifecycle, retry
 from ..domain.post import Post, Target, seconds
+from ..domain.profile import Profile
 
 if TYPE_CHECKING:
     from ..wiring import Deps
@@ -46,6 +47,14 @@ def send(deps: Deps, post: Post, targets: Iterable[Target], delay: float = 0.0) 
         deps.queue.send(messages, delay, group=post.partition)
     except QueueUnavailable as error:
         log.warning("messages not sent; sweep will send them", extra={"post_id": post.id, "reason": str(error)})
+
+
+def ask_for_renewal(deps: Deps, profile: Profile) -> None:
+    """Have deliver renew a profile's token: it has the key and the way out. Sweep asks again when nothing comes of it."""
+    try:
+        deps.queue.send([Message("", profile.id, 0)], group=profile.partition)
+    except QueueUnavailable as error:
+        log.warning("a renewal could not be asked for", extra={"profile_id": profile.id, "reason": str(error)})
 
 
 def call_back(deps: Deps, post: Post, target: Target) -> None:

@@ -28,7 +28,7 @@ from ..platforms.base import (
     Unknown,
     Working,
 )
-from . import dispatch, tokens
+from . import dispatch, holding, tokens
 from .record import ClaimLost
 
 if TYPE_CHECKING:
@@ -67,6 +67,8 @@ def settle(work: Work, outcome: Outcome, delivery: Delivery | None = None) -> st
         return _look_failed(work, outcome)
     if isinstance(outcome, NotReady):
         return _not_ready(work, outcome)
+    if outcome.code == "token_dead" and not (ROLLBACK in work.target.checkpoint or _only_comment_left(work)):
+        return holding.hold_begun(work, "profile_disconnected", outcome.detail)
     if isinstance(outcome, Retry):
         return _retry(work, outcome, delivery)
     return _fail(work, outcome.code, outcome.detail, delivery)
@@ -87,7 +89,11 @@ def _fail(work: Work, code: str, detail: str, delivery: Delivery | None) -> str:
 
 def _broken_off(work: Work) -> bool:
     """Whether some of the thread's own segments are out and some are not. A first comment that is missing breaks nothing off."""
-    return bool(work.target.remotes) and not lifecycle.only_comment_left(work.post, work.target)
+    return bool(work.target.remotes) and not _only_comment_left(work)
+
+
+def _only_comment_left(work: Work) -> bool:
+    return lifecycle.only_comment_left(work.post, work.target)
 
 
 def _end_failed(work: Work, code: str, detail: str) -> str:
