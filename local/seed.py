@@ -25,9 +25,18 @@ def seed(deps: Deps, world: World, networks_url: str) -> None:
     for mode, secret in (("live", LIVE_KEY), ("test", TEST_KEY)):
         deps.workspaces.save_key(key_of(WORKSPACE, mode, secret, rfc3339(now)))
     for platform in world.networks:
+        app_of(deps, world, platform)
         profile_of(deps, world, networks_url, WORKSPACE, platform)
     sandbox = Profile("prof_sandbox", WORKSPACE, "test", "sandbox", "Sandbox", now, now)
     deps.profiles.save(sandbox)
+
+
+def app_of(deps: Deps, world: World, platform: str) -> None:
+    """Store the operator's app with a stand-in whose accounts are connected by consent."""
+    flow = registry.publisher(platform).connect
+    if flow is not None and not flow.register:
+        client_id, secret = world.networks[platform].client
+        deps.apps.put(platform, {"clientId": client_id, "clientSecret": secret})
 
 
 def key_of(workspace_id: str, mode: str, secret: str, created_at: str, scopes: tuple[str, ...] = SCOPES) -> ApiKey:

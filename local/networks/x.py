@@ -101,6 +101,7 @@ class XNetwork(Network):
     """X on the world's clock. `parent_visible_after` seconds must pass before a post can be replied to."""
 
     platform: ClassVar[str] = "x"
+    client: ClassVar[tuple[str, str]] = (CLIENT_ID, CLIENT_SECRET)
 
     def __init__(self, world: World) -> None:
         super().__init__(world)

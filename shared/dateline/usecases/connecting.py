@@ -7,25 +7,22 @@ an answer begins again, which costs a person two clicks and no one an account.
 
 from __future__ import annotations
 
-import json
 import logging
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..aws.secrets import SecretsUnavailable
 from ..domain.connection import CONSENT, MOST_CHOICES, Connection, Offer, hash_of
 from ..domain.errors import FieldError, Problem
 from ..domain.ids import new_id
-from ..domain.profile import Profile, note, reconnect
-from ..platforms.base import Account, Failed, Outcome, Publisher, Retry, TokenRefused
+from ..platforms.base import Account, Failed, Outcome, Publisher, TokenRefused
 from ..store.tables import Conflict, StoreUnavailable
-from . import holding, pausing, tokens
-from .credentials import MOST_CREDENTIALS_BYTES
+from . import granted
+from .granted import again
 
 if TYPE_CHECKING:
-    from ..platforms.oauth import Granted
     from ..wiring import Deps
 
 log = logging.getLogger("dateline")
@@ -36,21 +33,12 @@ CALLBACK = "/v1/connect/callback"
 MOST_STATE, MOST_CODE = 256, 4096
 """Characters of what comes back; more is none of ours."""
 
-SEALED_TOGETHER = 3_500
-"""Bytes of accounts' own credentials in one ciphertext: KMS takes 4,096."""
-
-RELEASE_SECONDS = 10.0
-"""How long a request that connects a profile again releases what was held on it; sweep does the rest."""
-
-TRIES = 5
-
 SAID_NO = ("access_denied", "user_cancelled_login", "user_cancelled_authorize", "user_denied", "consent_required")
-
-AGAIN = "Begin again with POST /v1/connect/{platform}."
 
 
 class Wish(NamedTuple):
-    """What a client asks for. `server` is the account's own ("" for a network with one), `app` a client's own app if it has one."""
+    """What a client asks for. `server` is the account's own ("" for a network with one), `app` the client's own app if it has
+    one, `public_url` the API's address as browsers see it."""
 
     workspace_id: str
     mode: str
@@ -83,7 +71,8 @@ def begin(deps: Deps, wish: Wish) -> tuple[Connection, str]:
     secret, verifier, connection_id = secrets.token_urlsafe(32), secrets.token_urlsafe(48), new_id("conn", now)
     kept = {**app, "verifier": verifier, "secret": secret}
     connection = Connection(
-        connection_id, wish.workspace_id, wish.mode, wish.platform, wish.server, redirect_uri, hash_of(secret), now, now + CONSENT,
+        connection_id, wish.workspace_id, wish.mode, wish.platform, wish.server, redirect_uri, hash_of(secret), now,
+        now + CONSENT,
         redirect_url=wish.redirect_url, profile_id=wish.profile_id, name=wish.name, own_app=wish.app is not None,
         sealed=[deps.secrets.seal(wish.workspace_id, connection_id, kept)],
     )
@@ -123,10 +112,10 @@ def _app(deps: Deps, account: Account, publisher: Publisher, redirect_uri: str) 
         if not app.get("clientId"):
             fields = ", ".join(f'"{field}": …' for field in flow.app_fields)
             detail = (
-                f"{name} cannot be connected by consent yet: this deployment has no app of {name}'s. Its operator registers one with the "
-                f"redirect address {redirect_uri} and stores it with `python -m dateline.admin set-app {platform}`, or as "
-                f"{{{fields}}} in the secret {deps.apps.name(platform)} of Secrets Manager. A client may also send its own clientId "
-                "and clientSecret."
+                f"{name} cannot be connected by consent yet: this deployment has no app of {name}'s. Its operator registers one "
+                f"with the redirect address {redirect_uri} and stores it with `python -m dateline.admin set-app {platform}`, or "
+                f"as {{{fields}}} in the secret {deps.apps.name(platform)} of Secrets Manager. A client may also send its own "
+                "clientId and clientSecret."
             )
             raise Problem("illegal_transition", detail)
         return app
@@ -147,18 +136,19 @@ def _app(deps: Deps, account: Account, publisher: Publisher, redirect_uri: str) 
 def finish(deps: Deps, state: str, code: str, error: str) -> Came:
     """A person has come back with what the network gave them. Raises `Problem` where the state is none of ours."""
     connection, now = _of_state(deps, state), deps.clock.now()
+    used = _problem("state_used", f"This answer was used already. {again(connection)}", "/state", "illegal_transition")
     if connection.status != "waiting":
-        detail = f"This answer was used already: the connection is {connection.shown(now)}. {AGAIN}"
-        return Came(connection, _problem("state_used", detail, "/state", "illegal_transition"))
+        return Came(connection, used)
     if connection.expires_at <= now:
-        return Came(connection, _problem("state_expired", f"The ten minutes for this consent are over. {AGAIN}", "/state"))
+        detail = f"The ten minutes for this consent are over. {again(connection)}"
+        return Came(connection, _problem("state_expired", detail, "/state"))
     if not error and not 0 < len(code) <= MOST_CODE:
-        return Came(connection, _problem("code_missing", f"The network sent no code. {AGAIN}", "/code"))
+        return Came(connection, _problem("code_missing", f"The network sent no code. {again(connection)}", "/code"))
     connection.status = "exchanging"
     try:
         deps.connections.save(connection)
     except Conflict:
-        return Came(connection, _problem("state_used", f"This answer was used already. {AGAIN}", "/state", "illegal_transition"))
+        return Came(connection, used)
     try:
         if error:
             raise _said_no(error)
@@ -169,13 +159,12 @@ def finish(deps: Deps, state: str, code: str, error: str) -> Came:
         return _failed(deps, connection, problem.errors[0].code if problem.errors else problem.code, problem)
     except Outcome as outcome:
         lost = not isinstance(outcome, Failed | TokenRefused)
-        detail = f"{outcome.detail} {AGAIN}"
-        return _failed(deps, connection, outcome.code, _problem(
-            outcome.code, detail, "/error" if error else "/code", "try_again" if lost else "invalid_request"
-        ))
+        detail = f"{outcome.detail} {again(connection)}"
+        kind, pointer = "try_again" if lost else "invalid_request", "/error" if error else "/code"
+        return _failed(deps, connection, outcome.code, _problem(outcome.code, detail, pointer, kind))
     except (StoreUnavailable, SecretsUnavailable, Conflict) as broken:
         log.warning("a connection broke off", extra={"connection_id": connection.id, "reason": type(broken).__name__})
-        detail = f"A service this needs did not answer. Look whether the account is connected; if not, begin again. {AGAIN}"
+        detail = f"A service this needs did not answer. Look whether the account is connected; if it is not: {again(connection)}"
         return _failed(deps, connection, "interrupted", Problem("try_again", detail))
 
 
@@ -184,7 +173,7 @@ def _of_state(deps: Deps, state: str) -> Connection:
     usable = len(state) <= MOST_STATE and connection_id.startswith("conn_") and connection_id.isascii() and secret
     connection = deps.connections.get(connection_id) if usable else None
     if connection is None or not connection.knows(secret):
-        raise _problem("state_unknown", f"This state is none that was given out, or it is long over. {AGAIN}", "/state")
+        raise _problem("state_unknown", f"This state is none that was given out, or it is long over. {again()}", "/state")
     return connection
 
 
@@ -220,15 +209,15 @@ def _take_code(deps: Deps, connection: Connection, code: str) -> None:
     verifier = kept.pop("verifier")
     del kept["secret"]
     account = _account(deps, connection.platform, publisher, connection.server, kept)
-    granted = oauth.exchange(account, flow, kept, code, connection.redirect_uri, verifier, deps.http)
-    grant = {**(kept if connection.own_app else {}), **granted.credentials}
+    given = oauth.exchange(account, flow, kept, code, connection.redirect_uri, verifier, deps.http)
+    grant = {**(kept if connection.own_app else {}), **given.credentials}
     seen = _account(deps, connection.platform, publisher, connection.server, {**kept, **grant})
     choices = publisher.accounts(seen, deps.http)[:MOST_CHOICES]
-    connection.scopes = list(granted.scopes) if granted.scopes is not None else None
+    connection.scopes = list(given.scopes) if given.scopes is not None else None
     connection.offers = [
         Offer(
-            choice.account_id, choice.name, choice.kind, dict(choice.settings), _end(now, choice.expires_in, granted.expires_in),
-            _end(now, choice.grant_expires_in, granted.grant_expires_in),
+            choice.account_id, choice.name, choice.kind, dict(choice.settings), _end(now, choice.expires_in, given.expires_in),
+            _end(now, choice.grant_expires_in, given.grant_expires_in),
         )
         for choice in choices
     ]
@@ -237,13 +226,13 @@ def _take_code(deps: Deps, connection: Connection, code: str) -> None:
         raise Failed("no_accounts", detail)
     index = 0
     if connection.profile_id is not None:
-        index = _index_of(deps, connection)
+        index = granted.index_of(deps, connection)
     elif len(choices) > 1:
-        _seal(deps, connection, grant, [dict(choice.credentials) for choice in choices])
+        granted.seal(deps, connection, grant, [dict(choice.credentials) for choice in choices])
         connection.choosing(now)
         return
     credentials = {**grant, **choices[index].credentials}
-    profile = _settle(deps, connection, _assigned(deps, connection, connection.offers[index]), credentials)
+    profile = granted.settle(deps, connection, granted.assigned(deps, connection, connection.offers[index]), credentials)
     connection.connected([profile.id], deps.clock.now())
 
 
@@ -251,129 +240,3 @@ def _end(now: datetime, own: int | None, granted: int | None) -> datetime | None
     """When a token ends; None for never. What an account says of its own counts, also that it never ends (0)."""
     lives = granted if own is None else own
     return now + timedelta(seconds=lives) if lives else None
-
-
-def _index_of(deps: Deps, connection: Connection) -> int:
-    """Which of the offers is the account of the profile to be renewed. Raises `Failed` when none is."""
-    profile = deps.profiles.get(connection.profile_id or "")
-    if profile is None:
-        raise Failed("profile_gone", "The profile was deleted meanwhile.")
-    for index, offer in enumerate(connection.offers):
-        if offer.account_id == profile.account_id or not profile.account_id:
-            return index
-    detail = f"The consent is for another account than {profile.name}, which profile {profile.id} is. Sign in to that one first."
-    raise Failed("wrong_account", detail)
-
-
-def _seal(deps: Deps, connection: Connection, grant: Mapping[str, str], own: Sequence[Mapping[str, str]]) -> None:
-    """Seal the grant's tokens and those of the single accounts, several to a ciphertext."""
-    bundles: list[dict[str, str]] = [dict(grant)]
-    for offer, credentials in zip(connection.offers, own, strict=True):
-        if not credentials:
-            continue
-        text = json.dumps(credentials, separators=(",", ":"))
-        if len(bundles) == 1 or len(json.dumps(bundles[-1])) + len(json.dumps(text)) > SEALED_TOGETHER:
-            bundles.append({})
-        bundles[-1][offer.account_id] = text
-        offer.sealed = len(bundles) - 1
-    connection.sealed = [deps.secrets.seal(connection.workspace_id, connection.id, _fitting(bundle)) for bundle in bundles]
-
-
-def _fitting(credentials: dict[str, str]) -> dict[str, str]:
-    """The same. Raises `Failed` for more than KMS takes."""
-    if len(json.dumps(credentials)) > MOST_CREDENTIALS_BYTES:
-        raise Failed("credentials_too_large", f"The tokens have more than the {MOST_CREDENTIALS_BYTES:,} bytes that can be kept.")
-    return credentials
-
-
-def choose(deps: Deps, connection: Connection, account_ids: Sequence[str]) -> Connection:
-    """Connect those of its accounts. Repeated after a failure it goes on: each account gets its profile once. Raises `Problem`."""
-    now = deps.clock.now()
-    if connection.shown(now) != "choosing":
-        detail = f"There is nothing to choose: the connection is {connection.shown(now)}. {AGAIN}"
-        raise Problem("illegal_transition", detail)
-    offers = {offer.account_id: offer for offer in connection.offers}
-    for place, account_id in enumerate(account_ids):
-        if account_id not in offers:
-            detail = f"This consent does not reach an account {account_id!r}; choices lists those it does."
-            raise Problem("invalid_request", detail, pointer=f"/accountIds/{place}")
-    chosen = [_assigned(deps, connection, offers[account_id]) for account_id in dict.fromkeys(account_ids)]
-    deps.connections.save(connection)
-    grant = deps.secrets.open(connection.workspace_id, connection.id, connection.sealed[0])
-    profiles = []
-    for offer in chosen:
-        own: dict[str, str] = {}
-        if offer.sealed is not None:
-            bundle = deps.secrets.open(connection.workspace_id, connection.id, connection.sealed[offer.sealed])
-            own = json.loads(bundle[offer.account_id])
-        try:
-            profiles.append(_settle(deps, connection, offer, {**grant, **own}))
-        except Failed as refused:
-            raise Problem("invalid_request", refused.detail, pointer="/accountIds") from None
-    connection.connected([profile.id for profile in profiles], deps.clock.now())
-    deps.connections.save(connection)
-    return connection
-
-
-def _assigned(deps: Deps, connection: Connection, offer: Offer) -> Offer:
-    """The offer with the profile it shall be: the one to renew, the one that the account has already, or a new one."""
-    if offer.profile_id is None:
-        known = None
-        if connection.profile_id is None:
-            known = deps.profiles.of_account(connection.partition, connection.platform, offer.account_id, connection.server)
-        offer.profile_id = connection.profile_id or known or new_id("prof", deps.clock.now())
-    return offer
-
-
-def _settle(deps: Deps, connection: Connection, offer: Offer, credentials: dict[str, str]) -> Profile:
-    """Make the offer's profile, or give it the new credentials: what they leave out stays, as long as it is the same app's.
-
-    Raises `Failed`, `Conflict`, `StoreUnavailable`, `SecretsUnavailable`.
-    """
-    from ..platforms import registry
-
-    publisher, profile_id = registry.publisher(connection.platform), offer.profile_id
-    assert profile_id is not None
-    for _ in range(TRIES):
-        now, profile = deps.clock.now(), deps.profiles.stored(profile_id)
-        if profile is not None and profile.status == "deleted":
-            raise Failed("profile_gone", "The profile was deleted meanwhile.")
-        new = profile is None
-        if profile is None:
-            profile = Profile(
-                profile_id, connection.workspace_id, connection.mode, connection.platform, connection.name or offer.name, now, now,
-                account_id=offer.account_id, server=connection.server,
-            )
-            whole = credentials
-        else:
-            old = deps.secrets.open(profile.workspace_id, profile.id, profile.secret)
-            whole = {**(old if old.get("clientId") == credentials.get("clientId") else {}), **credentials}
-            profile.name, profile.account_id = connection.name or profile.name, offer.account_id
-        profile.settings = {**profile.settings, **offer.settings}
-        if connection.scopes is not None:
-            profile.settings["scopes"] = connection.scopes
-        profile.secret = deps.secrets.seal(profile.workspace_id, profile.id, _fitting(whole))
-        left, grant_left = (None if at is None else max(1.0, (at - now).total_seconds()) for at in (offer.expires_at, offer.grant_expires_at))
-        tokens.known(deps, profile, publisher, whole, left, grant_left)
-        if new:
-            note(profile, "connected", now)
-        else:
-            reconnect(profile, now)
-            profile.updated_at = now
-        try:
-            deps.profiles.save(profile)
-        except Conflict:
-            continue
-        if new:
-            return pausing.joined(deps, profile)
-        pausing.go_on(deps, profile, holding.within(deps, RELEASE_SECONDS))
-        return profile
-    raise Retry("profile_busy", "The profile is being written by somebody else.")
-
-
-def view_profiles(deps: Deps, connection: Connection) -> list[dict[str, Any]]:
-    """The profiles that came of it, as the API shows them; those deleted since are left out."""
-    from ..domain.view import profile_view
-
-    found = deps.profiles.get_many(connection.profile_ids) if connection.profile_ids else {}
-    return [profile_view(found[id]) for id in connection.profile_ids if id in found]
