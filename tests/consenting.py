@@ -68,7 +68,7 @@ class Publisher(Standard):
         said = harmless(lambda: http.request("POST", f"{account.server}/token", data=form))
         if said.status != 200:
             raise TokenRefused("grant_refused", "Consenting no longer takes the refresh token.")
-        return NewTokens({"accessToken": said_by(said)["access_token"]}, said_by(said)["expires_in"])
+        return NewTokens({"accessToken": said_by(said)["access_token"]}, int(said_by(said)["expires_in"]))
 
 
 PUBLISHER = Publisher()
