@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from werkzeug.wrappers import Request, Response
 
 from dateline.platforms import registry
-from dateline.platforms.base import Account, AccountInfo, CredentialField, Http, NewTokens, Retry, Standard, TokenRefused
+from dateline.platforms.base import Account, AccountInfo, CredentialField, Http, NewTokens, Publisher, Standard, TokenRefused
 from dateline.platforms.calls import bearer, harmless, refusal, said_by
 from dateline.platforms.connect import Choice, OAuth2
 from dateline.platforms.sandbox import RULES as SANDBOX
@@ -30,7 +30,7 @@ LIFE = timedelta(hours=2)
 GRANT_LIFE = 180 * 24 * 3600
 
 
-class Publisher(Standard):
+class ConsentingPublisher(Standard):
     """Connects and renews; publishes nothing."""
 
     rules = RULES
@@ -71,7 +71,7 @@ class Publisher(Standard):
         return NewTokens({"accessToken": said_by(said)["access_token"]}, int(said_by(said)["expires_in"]))
 
 
-PUBLISHER = Publisher()
+PUBLISHER = cast(Publisher, ConsentingPublisher())
 
 
 class Consenting(Network):
@@ -139,10 +139,9 @@ def joined(dateline: Dateline, monkeypatch: pytest.MonkeyPatch, *, app: bool = T
     monkeypatch.setenv("DATELINE_SERVER_CONSENTING", f"{NETWORKS_URL}/consenting")
     network = Consenting(dateline.world)
     dateline.world.networks["consenting"] = network
-    for deps in (dateline.deps,):
-        if app:
-            client_id, secret = network.client
-            deps.apps.put("consenting", {"clientId": client_id, "clientSecret": secret})
+    if app:
+        client_id, secret = network.client
+        dateline.deps.apps.put("consenting", {"clientId": client_id, "clientSecret": secret})
     return network
 
 
@@ -159,6 +158,3 @@ def go(dateline: Dateline, url: str) -> str:
 def query_of(url: str) -> dict[str, str]:
     """The parameters of a URL."""
     return dict(parse_qsl(urlsplit(url).query))
-
-
-__all__ = ["PUBLISHER", "RULES", "Consenting", "Retry", "go", "joined", "query_of"]

@@ -14,6 +14,7 @@ import pytest
 
 from dateline import runtime, wiring
 from dateline.api.connect import may_redirect
+from dateline.domain.errors import Problem
 from dateline.platforms.base import Answer as NetworkAnswer
 from dateline.platforms.base import AnswerLost, NotSent
 from dateline.usecases import connecting

@@ -599,7 +599,7 @@ ANSWERS: dict[str, type[BaseModel]] = {
     shape.__name__: shape
     for shape in (
         Post, PostPage, EventPage, FeedPage, AttemptPage, Validation,
-        Profile, ProfilePage, ProfileHealth, ProfileLimits, Platform, PlatformPage,
+        Profile, ProfilePage, ProfileHealth, ProfileLimits, Connection, Connected, Platform, PlatformPage,
         Bulk, Queue, QueuePage, QueueSlotPage, Reservation,
         Workspace, KeyPage, NewKey, Health, Problem,
     )
