@@ -72,6 +72,9 @@ def needs(service: str, operation: str, params: Mapping[str, Any], region: str =
         case "secretsmanager":
             # Its ARN ends in six characters of AWS's own.
             yield Need(f"secretsmanager:{operation}", f"{arn}secret:{params['SecretId']}-??????")
+        case "s3":
+            for action, key in _object_actions(operation, params):
+                yield Need(f"s3:{action}", f"arn:aws:s3:::{key}")
         case "scheduler":
             yield Need(f"scheduler:{operation}", f"{arn}schedule/{params.get('GroupName', 'default')}/{params['Name']}")
             if "Target" in params:
@@ -91,6 +94,19 @@ def _table_actions(operation: str, params: Mapping[str, Any]) -> Iterator[tuple[
     else:
         table = params["TableName"]
         yield operation, f"{table}/index/{params['IndexName']}" if "IndexName" in params else table
+
+
+_PUTS = ("CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload", "CopyObject")
+
+
+def _object_actions(operation: str, params: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html"""
+    place = f"{params['Bucket']}/{params['Key']}"
+    if operation == "CopyObject":
+        yield "GetObject", f"{params['CopySource']['Bucket']}/{params['CopySource']['Key']}"
+    yield "PutObject" if operation in _PUTS else "GetObject" if operation == "HeadObject" else operation, place
+    if operation in ("GetObject", "HeadObject"):
+        yield "ListBucket", params["Bucket"]  # else what is missing looks forbidden
 
 
 def _covers(allowed: str, wanted: str) -> bool:

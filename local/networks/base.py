@@ -135,10 +135,13 @@ class Network:
         """
         return False
 
+    def tick(self) -> None:
+        """Let happen what is due by now without anybody asking (a post that the network itself publishes at its time)."""
+
     def visible(self, profile_id: str, remote_id: str, text: str, media: list[str] | None = None,
-                in_reply_to: str | None = None, **extra: Any) -> Entry:
-        """Write to the ledger: from this moment a reader can see it."""
-        entry = Entry(self.platform, profile_id, remote_id, text, media or [], in_reply_to, self.now(), extra=extra)
+                in_reply_to: str | None = None, at: datetime | None = None, **extra: Any) -> Entry:
+        """Write to the ledger: from this moment (or from `at`, for what became due meanwhile) a reader can see it."""
+        entry = Entry(self.platform, profile_id, remote_id, text, media or [], in_reply_to, at or self.now(), extra=extra)
         self.world.ledger.append(entry)
         return entry
 
@@ -170,6 +173,8 @@ class World:
     def plan(self, request: Request) -> Plan:
         """Say how `request` (path: `/<platform>/…`) is served, using up a fault if one waits for it."""
         request.environ.setdefault("stand_in.arrived", self.now())
+        for network in self.networks.values():
+            network.tick()
         prefix, _, rest = request.path.lstrip("/").partition("/")
         network = self.networks.get(prefix)
         if network is None:
@@ -186,6 +191,7 @@ class World:
     def _plan(self, network: Network, route: Route, request: Request, groups: dict[str, str]) -> Plan:
         def work() -> Response:
             with self.lock:
+                network.tick()
                 refused = None if route.phase == "auth" else network.authenticate(request, groups)
                 return refused if refused is not None else route.handle(request, **groups)
 
@@ -225,7 +231,10 @@ class World:
             self.faults.setdefault(platform, []).append(Fault(kind, times, retry_after, seconds, at))
 
     def seen(self, platform: str | None = None, profile_id: str | None = None) -> list[Entry]:
-        """The ledger, oldest first, without what was deleted."""
+        """The ledger, oldest first, without what was deleted. What is due by now becomes visible first."""
+        with self.lock:
+            for network in self.networks.values():
+                network.tick()
         return [
             e for e in self.ledger
             if not e.gone and platform in (None, e.platform) and profile_id in (None, e.profile_id)

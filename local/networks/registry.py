@@ -10,8 +10,9 @@ from .bluesky import BlueskyNetwork
 from .mastodon import MastodonNetwork
 from .telegram import TelegramNetwork
 from .x import XNetwork
+from .youtube import YouTubeNetwork
 
-NETWORKS: list[type[Network]] = [MastodonNetwork, BlueskyNetwork, XNetwork, TelegramNetwork]
+NETWORKS: list[type[Network]] = [MastodonNetwork, BlueskyNetwork, XNetwork, TelegramNetwork, YouTubeNetwork]
 
 
 def build_world(now: Callable[[], datetime]) -> World:

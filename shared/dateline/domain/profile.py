@@ -35,6 +35,7 @@ class Profile:
     because nobody can renew it any more (None: not known, or never). `renew_at` is when it is to be renewed though nobody uses
     it, `warn_at` when its end is to be announced. `settings` is what its server said of itself.
     `paused` holds what it is paused by: its own switch (`profile`), the workspace's (`workspace`), both or neither.
+    `quotas` are the limits its network told of, by name: limit, what is left, when that ends.
     `due_at` is when sweep looks at it. `release` is the booking after which held targets are still to be released, None if
     none are.
     """
@@ -62,6 +63,7 @@ class Profile:
     trail: list[Noted] = field(default_factory=list)
     due_at: datetime | None = None
     release: str | None = None
+    quotas: dict[str, list[Any]] = field(default_factory=dict)
 
     @property
     def partition(self) -> str:

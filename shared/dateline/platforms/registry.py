@@ -12,6 +12,7 @@ PLATFORMS: dict[str, str] = {
     "bluesky": "dateline.platforms.bluesky",
     "x": "dateline.platforms.x",
     "telegram": "dateline.platforms.telegram",
+    "youtube": "dateline.platforms.youtube",
     "sandbox": "dateline.platforms.sandbox",
 }
 """Name in the API -> module that holds its `RULES` and `PUBLISHER`. Adding a network is a module and a line here."""

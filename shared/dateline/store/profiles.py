@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -49,6 +49,7 @@ def from_row(row: ProfileRow) -> Profile:
         trail=[Noted(line[0], line[1], datetime.fromtimestamp(line[2], UTC)) for line in row.trail or ()],
         due_at=parse_rfc3339(row.due_at) if row.due_at else None, release=row.release,
         grant_expires_at=_time(row.grant_expires_at), renew_at=_time(row.renew_at), warn_at=_time(row.warn_at),
+        quotas=dict(row.quotas or {}),
     )
 
 
@@ -60,6 +61,7 @@ def _to_row(profile: Profile) -> ProfileRow:
         status=profile.status, settings=profile.settings, secret=profile.secret, error=profile.error,
         token_expires_at=_number(profile.token_expires_at), grant_expires_at=_number(profile.grant_expires_at),
         renew_at=_number(profile.renew_at), warn_at=_number(profile.warn_at),
+        quotas=profile.quotas or None,
         version=profile.version, created_at=profile.created_at.timestamp(), updated_at=profile.updated_at.timestamp(),
         paused=set(profile.paused) or None, sequence=profile.sequence or None,
         trail=[[line.sequence, line.kind, round(line.at.timestamp(), 6)] for line in profile.trail] or None,
@@ -180,6 +182,15 @@ class Profiles:
         ]
         try:
             ProfileRow(profile.id).update(actions=actions, condition=ProfileRow.version == profile.version)
+        except PynamoDBException as error:
+            if not failed_condition(error):
+                raise
+
+    @answered
+    def note_quotas(self, profile_id: str, quotas: Mapping[str, Sequence[Any]]) -> None:
+        """Write what the network said of the account's limits; whoever writes the whole profile meanwhile wins."""
+        try:
+            ProfileRow(profile_id).update(actions=[ProfileRow.quotas.set(dict(quotas))], condition=ProfileRow.id.exists())
         except PynamoDBException as error:
             if not failed_condition(error):
                 raise

@@ -176,6 +176,7 @@ class ProfileRow(Model):
     grant_expires_at = NumberAttribute(null=True)
     renew_at = NumberAttribute(null=True)
     warn_at = NumberAttribute(null=True)
+    quotas = JSONAttribute(null=True)
     error = JSONAttribute(null=True)
     version = NumberAttribute()
     lock = UnicodeAttribute(null=True)

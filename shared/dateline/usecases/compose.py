@@ -124,6 +124,7 @@ def compose(
         else:
             broken += content
         warnings += _connections(targets, profiles, publish_at)
+        warnings += _advice(wish, segments, targets, profiles)
     if broken:
         problems.append(Problem("content_invalid", _summary(broken), errors=broken))
     if not targets and not draft and not missing:
@@ -241,6 +242,25 @@ def _content(
             if not violation.of_shape:  # said by `_options`
                 fault = _fault(violation, wish, override, target.platform, {"profileId": target.profile_id})
                 found.setdefault((fault.code, fault.pointer), fault)
+    return list(found.values())
+
+
+def _advice(
+    wish: Wish, segments: tuple[Segment, ...], targets: Mapping[str, Target], profiles: Mapping[str, Profile]
+) -> list[Warn]:
+    """What the networks will take otherwise than it is said."""
+    from ..domain.post import draft_for
+    from ..platforms import registry
+
+    found: dict[tuple[str, str], Warn] = {}
+    for target in targets.values():
+        rules = registry.rules(target.platform)
+        override = wish.platforms.get(target.platform) or {}
+        draft, settings = draft_for(segments, override, wish.first_comment), profiles[target.profile_id].settings
+        for said in rules.advise(draft, settings) if rules.advise is not None else ():
+            pointer = _pointer(said, wish, override, target.platform)
+            members = {"pointer": pointer, "platform": target.platform, "profileId": target.profile_id}
+            found.setdefault((said.rule, pointer), Warn(said.rule, said.detail, members))
     return list(found.values())
 
 

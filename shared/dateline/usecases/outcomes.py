@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from ..domain import lifecycle, retry
+from ..domain import lifecycle, native, retry
 from ..domain.instants import sortable
 from ..domain.post import Post, Target, seconds
 from ..platforms.base import (
@@ -21,6 +21,7 @@ from ..platforms.base import (
     Processing,
     Refused,
     Remote,
+    Resolution,
     Retry,
     SafeToRepeat,
     TokenRefused,
@@ -255,7 +256,7 @@ def look(work: Work, delivery: Delivery) -> tuple[Remote, ...] | None:
         _come_back(work, deps.clock.now() + seconds(CONTESTED_WAIT))
         return None
     delivery.taken = taken
-    resolution = work.publisher.resolve(delivery, segment)
+    resolution = _resolution(work, delivery, segment)
     now = deps.clock.now()
     if isinstance(resolution, Found):
         return resolution.remotes
@@ -274,6 +275,8 @@ def look(work: Work, delivery: Delivery) -> tuple[Remote, ...] | None:
     ended = work.target.call_ended_at or work.target.lease_until or now
     counts = (now - ended).total_seconds() >= settling
     if counts and (work.target.absences >= 1 or isinstance(resolution, SafeToRepeat)):
+        if kept(work.target):
+            work.write(lambda post, target: native.forgotten(target))
         _retry(work, Retry("answer_lost", "The network's answer was lost, and the post is not there."), delivery)
         return None
 
@@ -285,6 +288,19 @@ def look(work: Work, delivery: Delivery) -> tuple[Remote, ...] | None:
     work.write(move)
     dispatch.call_back(deps, work.post, work.target)
     return None
+
+
+def kept(target: Target) -> bool:
+    """Whether the network was to keep the target until its time, and it is not settled what came of that."""
+    return (target.native or {}).get("state") in lifecycle.WITH_NETWORK
+
+
+def _resolution(work: Work, delivery: Delivery, segment: int) -> Resolution:
+    if kept(work.target) and segment == 0:
+        from . import natives
+
+        return natives.confirm(work.deps, work, delivery)
+    return work.publisher.resolve(delivery, segment)
 
 
 def _still_working(work: Work, resolution: Working) -> None:

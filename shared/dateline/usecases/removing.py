@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ..aws.queue import Message, QueueUnavailable
 from ..domain import lifecycle, removal
 from ..domain.errors import Problem
 from ..domain.post import Post, Target
+from ..domain.profile import Profile
 from ..platforms import registry
-from ..platforms.base import Delivery, NotReady, Outcome, Remote, Retry, TokenRefused
+from ..platforms.base import NotReady, Outcome, Retry
 from ..store.posts import Claimed
 
 if TYPE_CHECKING:
@@ -106,34 +108,23 @@ def _again(deps: Deps, post: Post, profile_id: str, code: str, detail: str, afte
     return "later" if again else "failed"
 
 
+def _delete(deps: Deps, post: Post, target: Target, profile: Profile, remote_id: str, credentials: dict[str, str]) -> None:
+    from .deliver import delivery_of
+
+    publisher = registry.publisher(_network(post, target))
+    publisher.delete(delivery_of(deps, post, target, profile, publisher, credentials), remote_id)
+
+
 def _take_down(deps: Deps, post: Post, target: Target, time_left: Callable[[], float]) -> None:
     """Raises an `Outcome` when something of it may stand still."""
     from . import tokens
-    from .deliver import account_of
     from .outcomes import RESERVE
 
     profile = deps.profiles.get(target.profile_id)
     if profile is None:
         raise Outcome("profile_deleted", "The profile was removed: take the post down by hand on the network.")
     publisher = registry.publisher(_network(post, target))
-    credentials = tokens.fresh_credentials(deps, profile, publisher)
-    draft = post.draft_for(target.platform)
-
-    def delivery() -> Delivery:
-        return Delivery(
-            post_id=post.id, key=f"{post.id}:{target.profile_id}", account=account_of(deps, profile, publisher, credentials),
-            segments=draft.whole, options=draft.options, http=deps.http, now=deps.clock.now,
-            checkpoint=dict(target.checkpoint), published=tuple(Remote(r.id, r.url, r.extra) for r in target.remotes),
-        )
-
     for remote in reversed(target.remotes):
         if time_left() < RESERVE:
             raise Retry("goes_on", "It goes on in another invocation.", 0.0)
-        try:
-            publisher.delete(delivery(), remote.id)
-        except TokenRefused:
-            renewed = tokens.refresh(deps, profile, publisher, credentials)
-            if renewed is None:
-                raise
-            credentials = renewed
-            publisher.delete(delivery(), remote.id)
+        tokens.using(deps, profile, publisher, partial(_delete, deps, post, target, profile, remote.id))

@@ -7,8 +7,8 @@ dead only when its grant is refused, or when a harmless read confirms the refusa
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, TypeVar
 
 from ..aws.secrets import SecretsUnavailable
 from ..domain.profile import Profile, disconnect, lives
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from .deliver import Work
 
 log = logging.getLogger("dateline")
+
+T = TypeVar("T")
 
 EXPIRES_SOON = 60.0
 """A token that lapses within so many seconds is refreshed before it is used."""
@@ -136,6 +138,18 @@ def _keep(deps: Deps, profile: Profile, publisher: Publisher, credentials: dict[
                 log.error("refreshed tokens are lost; connect the profile again", extra={"profile_id": profile.id})
                 raise
             deps.clock.sleep(pause)
+
+
+def using(deps: Deps, profile: Profile, publisher: Publisher, call: Callable[[dict[str, str]], T]) -> T:
+    """`call` with the profile's credentials, and with refreshed ones when the network refuses those. Raises as both do."""
+    credentials = fresh_credentials(deps, profile, publisher)
+    try:
+        return call(credentials)
+    except TokenRefused:
+        renewed = refresh(deps, deps.profiles.get(profile.id) or profile, publisher, credentials)
+        if renewed is None:
+            raise
+        return call(renewed)
 
 
 def refused(work: Work, refusal: TokenRefused, delivery: Delivery | None) -> Outcome:
