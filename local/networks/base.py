@@ -88,6 +88,8 @@ class Network:
     """One stand-in. Subclasses set `platform`, build `routes` and answer their network's own shapes for failures."""
 
     platform: ClassVar[str]
+    client: ClassVar[tuple[str, str]] = ("local-client", "local-secret")
+    """Id and secret of the operator's app, for a network that accounts are connected to by consent."""
 
     def __init__(self, world: World) -> None:
         self.world = world

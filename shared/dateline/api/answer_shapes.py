@@ -230,6 +230,45 @@ class ProfileHealth(Answer):
     status: Literal["connected", "disconnected"]
     error: Reason | None
     token_expires_at: Moment | None
+    grant_expires_at: Annotated[Moment | None, Field(description="From then on only a person can renew it")]
+    scopes: Annotated[list[str] | None, Field(description="What the person granted; null where the network did not say")]
+    missing_scopes: Annotated[list[str] | None, Field(description="What publishing needs and was not granted")]
+
+
+class ConnectionChoice(Answer):
+    """An account that a consent reaches."""
+
+    account_id: Annotated[str, Field(description="The network's id of it")]
+    name: str
+    kind: Annotated[str, Field(description="What it is: account, page, board, location …")]
+
+
+ConnectionStatus = Literal["waiting", "exchanging", "choosing", "connected", "failed", "expired"]
+
+
+class Connection(Answer):
+    """A consent on its way, or what came of it. Credentials are never returned."""
+
+    connection_id: Annotated[str | None, Field(description="`conn_…`; null where credentials were brought along")]
+    platform: str
+    server: str | None
+    status: ConnectionStatus
+    authorize_url: Annotated[str | None, Field(description="Send the person there. In the answer that began it only")]
+    expires_at: Annotated[Moment | None, Field(description="Until then it can be gone on with; afterwards, read")]
+    choices: Annotated[list[ConnectionChoice], Field(description="The accounts that the consent reaches")]
+    profiles: Annotated[list[Profile], Field(description="What came of it")]
+    error: Reason | None
+    created_at: Moment | None
+
+
+class Connected(Answer):
+    """What the person's browser is told at the end."""
+
+    connection_id: str
+    platform: str
+    status: ConnectionStatus
+    detail: str
+    choices: list[ConnectionChoice]
 
 
 class CapState(Answer):
@@ -645,7 +684,7 @@ ANSWERS: dict[str, type[BaseModel]] = {
     shape.__name__: shape
     for shape in (
         Post, PostPage, EventPage, FeedPage, AttemptPage, Validation,
-        Profile, ProfilePage, ProfileHealth, ProfileLimits, Platform, PlatformPage,
+        Profile, ProfilePage, ProfileHealth, ProfileLimits, Connection, Connected, Platform, PlatformPage,
         Medium, NewMedium, Bulk, Queue, QueuePage, QueueSlotPage, Reservation,
         Workspace, KeyPage, NewKey, Health, Problem,
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from . import bulk, media, meta, platforms, posts, profiles, queues, workspace
+from . import bulk, connect, media, meta, platforms, posts, profiles, queues, workspace
 from .answers import Answer
 
 
@@ -88,6 +88,13 @@ ROUTES: tuple[Route, ...] = (
           "Rename, renew the credentials, pause or resume", "Profile", body="ProfilePatch", idempotent=True),
     Route("DELETE", "/v1/profiles/{profile_id}", profiles.delete, "profiles:write", "Disconnect", None, 204,
           query=("cancelPending",)),
+    Route("GET", "/v1/connect/callback", connect.callback, None, "Where networks send a person back to", "Connected",
+          query=("code", "state", "error"), public=True, also=(302,)),
+    Route("POST", "/v1/connect/{platform}", connect.start, "profiles:write", "Connect an account by consent", "Connection", 201,
+          "ConnectIn", idempotent=True),
+    Route("GET", "/v1/connections/{connection_id}", connect.get, "profiles:read", "How far a consent is", "Connection"),
+    Route("POST", "/v1/connections/{connection_id}", connect.choose, "profiles:write",
+          "Connect some of the accounts that a consent reaches", "Connection", body="ChooseIn", idempotent=True),
     Route("GET", "/v1/queues", queues.list_queues, "posts:read", "Queues of posting slots", "QueuePage", query=_PAGE),
     Route("POST", "/v1/queues", queues.create, "posts:publish", "Define a queue", "Queue", 201, "QueueIn", idempotent=True),
     Route("GET", "/v1/queues/{queue_id}", queues.get, "posts:read", "One queue", "Queue"),
