@@ -7,12 +7,13 @@ from datetime import datetime
 
 from .base import Network, World
 from .bluesky import BlueskyNetwork
+from .facebook import FacebookNetwork
 from .linkedin import LinkedInNetwork
 from .mastodon import MastodonNetwork
 from .telegram import TelegramNetwork
 from .x import XNetwork
 
-NETWORKS: list[type[Network]] = [MastodonNetwork, BlueskyNetwork, XNetwork, TelegramNetwork, LinkedInNetwork]
+NETWORKS: list[type[Network]] = [MastodonNetwork, BlueskyNetwork, XNetwork, TelegramNetwork, LinkedInNetwork, FacebookNetwork]
 
 
 def build_world(now: Callable[[], datetime]) -> World:

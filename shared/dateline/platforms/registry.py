@@ -13,6 +13,7 @@ PLATFORMS: dict[str, str] = {
     "x": "dateline.platforms.x",
     "telegram": "dateline.platforms.telegram",
     "linkedin": "dateline.platforms.linkedin",
+    "facebook": "dateline.platforms.facebook",
     "sandbox": "dateline.platforms.sandbox",
 }
 """Name in the API -> module that holds its `RULES` and `PUBLISHER`. Adding a network is a module and a line here."""
