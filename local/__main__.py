@@ -13,6 +13,7 @@ from local.clock import SystemClock
 from local.networks import build_world
 from local.networks.registry import NETWORKS
 from local.networks.server import NetworksApp
+from local.objects import pull
 from local.seed import LIVE_KEY, TEST_KEY, WORKSPACE, seed
 from local.server import LocalApp, serve
 from local.stack import Stack
@@ -50,18 +51,22 @@ def main() -> int:
     stack = Stack(clock, environment=environment(port), before_handlers=lambda: wiring.configure(clock=clock))
     with stack:
         world = build_world(clock.now)
+        world.pull = lambda url: pull(url, stack.region)
         try:
             closers = [serve(NetworksApp(world), HOST, port + 1)]
+            endpoint = stack.serve_aws()
+            os.environ["DATELINE_MEDIA_ENDPOINT"] = endpoint  # signed addresses lead there; read with the first handler
             deps = wiring.Deps(clock=clock)
             seed(deps, world, f"http://{HOST}:{port + 1}")
             info = {
-                "awsEndpoint": stack.serve_aws(), "region": stack.region, "workspaceId": WORKSPACE,
+                "awsEndpoint": endpoint, "region": stack.region, "workspaceId": WORKSPACE,
                 "networksUrl": f"http://{HOST}:{port + 1}", "topicArn": stack.environment["DATELINE_TOPIC_ARN"],
                 "queues": {"deliveries": stack.environment["DATELINE_DELIVERIES_QUEUE_URL"]},
                 "tables": {
                     name: stack.environment[f"DATELINE_{name.upper()}_TABLE"]
                     for name in ("posts", "bookings", "profiles", "workspaces", "events", "idempotency")
                 },
+                "mediaBucket": stack.environment["DATELINE_MEDIA_BUCKET"],
                 "scheduleGroup": stack.environment["DATELINE_SCHEDULE_GROUP"], "keys": {"live": LIVE_KEY, "test": TEST_KEY},
             }
             closers.append(serve(LocalApp(stack, deps, world, info), HOST, port))

@@ -1,7 +1,7 @@
 """Makes moto live in our time: delays, visibility and creation times follow the local clock instead of the machine's.
 
 moto asks `moto.core.utils.utcnow`, which several of its modules hold by name; all of them are pointed at the clock and put
-back afterwards. Signatures and HTTP dates keep the machine's time: nobody checks them locally.
+back afterwards. Signatures are dated by it as well: `local.objects` looks whether a signed address is good still.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
+import botocore.auth
 import moto.core.utils
 from moto.sqs.models import Message
 
@@ -36,11 +37,17 @@ def moto_follows(clock: Clock) -> Iterator[None]:
         # would stay hidden.
         return bool(moto.core.utils.unix_time_millis() >= message.visible_at)
 
+    def dated(remove_tzinfo: bool = True) -> datetime:
+        return utcnow() if remove_tzinfo else clock.now()
+
     strictly_past = Message.visible
+    signed = botocore.auth.get_current_datetime
     _swap(real, utcnow)
+    botocore.auth.get_current_datetime = dated
     Message.visible = property(visible)  # type: ignore[method-assign, assignment]
     try:
         yield
     finally:
         Message.visible = strictly_past  # type: ignore[method-assign]
+        botocore.auth.get_current_datetime = signed
         _swap(utcnow, real)

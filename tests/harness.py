@@ -6,7 +6,7 @@ network call is reported to the stack, so that it is counted and a crash can be 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,9 +14,11 @@ from urllib.parse import urlsplit
 from dateline import wiring
 from dateline.api import auth, meta
 from dateline.platforms.base import Answer as NetworkAnswer
+from dateline.platforms.base import FileInfo
 from local.clock import FakeClock
 from local.networks import World, build_world
 from local.networks.registry import NETWORKS
+from local.objects import pull
 from local.seed import LIVE_KEY, key_of, profile_of, seed
 from local.stack import Answer, Stack
 from tests.contract.inprocess import InProcessHttp
@@ -47,6 +49,13 @@ class CountedHttp(InProcessHttp):
         self.stack.external_call(platform, operation, "after")
         return answer
 
+    def fetch(self, url: str, take: Callable[[FileInfo, bytes], bool], **how: Any) -> FileInfo:
+        """A customer's file, counted as a call to `media`."""
+        self.stack.external_call("media", "GET", "before")
+        info = super().fetch(url, take, **how)
+        self.stack.external_call("media", "GET", "after")
+        return info
+
 
 class Dateline:
     """A running Dateline with one workspace, its keys and its profiles, as `make run` has it. Use it as a context manager."""
@@ -75,6 +84,7 @@ class Dateline:
         self.grants = Grants(self.stack.template)
         self.stack.watch.tap = self._check_permission
         self.deps = wiring.deps()
+        self.world.pull = lambda url: pull(url, self.stack.region)
         seed(self.deps, self.world, NETWORKS_URL)
         return self
 

@@ -112,6 +112,10 @@ def _posts(recorder: _Recorder) -> None:
     failed = dateline.post("prof_x", text="Refused once", publishNow=True)["id"]
     dateline.stack.settle(timers=False)
     recorder.ask("POST /v1/posts/{post_id}/retry", failed, {"profileIds": ["prof_x"]})
+    gone = dateline.post("prof_mastodon", text="Said too soon", publishNow=True)["id"]
+    dateline.stack.settle(timers=False)
+    dateline.clock.sleep = pumped  # type: ignore[method-assign]
+    recorder.ask("POST /v1/posts/{post_id}/unpublish", gone, {})
     dateline.world.add_fault("mastodon", "rate_limit", retry_after=600)
     waiting = dateline.post("prof_mastodon", text="Told to wait", publishNow=True)["id"]
     dateline.stack.settle(timers=False)

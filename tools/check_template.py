@@ -69,6 +69,9 @@ def needs(service: str, operation: str, params: Mapping[str, Any], region: str =
             # Decrypt may leave the key out: the ciphertext names it.
             key = params.get("KeyId", "*")
             yield Need(f"kms:{operation}", key if key.startswith("arn:") else f"{arn}key/{key}")
+        case "s3":
+            for action, key in _object_actions(operation, params):
+                yield Need(f"s3:{action}", f"arn:aws:s3:::{key}")
         case "scheduler":
             yield Need(f"scheduler:{operation}", f"{arn}schedule/{params.get('GroupName', 'default')}/{params['Name']}")
             if "Target" in params:
@@ -88,6 +91,19 @@ def _table_actions(operation: str, params: Mapping[str, Any]) -> Iterator[tuple[
     else:
         table = params["TableName"]
         yield operation, f"{table}/index/{params['IndexName']}" if "IndexName" in params else table
+
+
+_PUTS = ("CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload", "CopyObject")
+
+
+def _object_actions(operation: str, params: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html"""
+    place = f"{params['Bucket']}/{params['Key']}"
+    if operation == "CopyObject":
+        yield "GetObject", f"{params['CopySource']['Bucket']}/{params['CopySource']['Key']}"
+    yield "PutObject" if operation in _PUTS else "GetObject" if operation == "HeadObject" else operation, place
+    if operation in ("GetObject", "HeadObject"):
+        yield "ListBucket", params["Bucket"]  # else what is missing looks forbidden
 
 
 def _covers(allowed: str, wanted: str) -> bool:

@@ -132,6 +132,7 @@ REFUSALS: dict[str, tuple[str, ...]] = {
     "POST /v1/posts/{post_id}/approve": ("illegal_transition", "revision_conflict", *ADMISSION),
     "POST /v1/posts/{post_id}/reject": ("illegal_transition", "revision_conflict"),
     "POST /v1/posts/{post_id}/retry": ("illegal_transition", "revision_conflict"),
+    "POST /v1/posts/{post_id}/unpublish": ("illegal_transition", "revision_conflict"),
     "POST /v1/posts/{post_id}/stop": ("illegal_transition", "revision_conflict"),
     "POST /v1/posts/{post_id}/targets/{profile_id}/resolve": ("illegal_transition", "revision_conflict"),
     "POST /v1/profiles": ("idempotency_in_progress",),

@@ -172,7 +172,6 @@ class FacebookNetwork(Network):
         return profile_id if profile_id and self.now() < until else self.grants.owner(token)
 
     def authenticate(self, request: Request, groups: Mapping[str, str]) -> Response | None:
-        self._settle()
         if request.path.endswith(f"{VERSION}/me/accounts") or request.path.endswith(f"{VERSION}/me"):
             return None if self._user(request) or self._owner(request) else self.expired()
         page = self._owner(request)
@@ -338,7 +337,7 @@ class FacebookNetwork(Network):
         if video.edge == "video_stories":
             video.story = self._number()
             return answer(200, {"success": True, "post_id": video.story})
-        self._settle()
+        self.tick()
         return answer(200, {"success": True, **({"post_id": f"1{video.id}"} if video.edge == "video_reels" else {})})
 
     def _can_wait(self, at: Any) -> bool:
@@ -347,7 +346,7 @@ class FacebookNetwork(Network):
     def _wrong_time(self) -> Response:
         return _error(400, 100, "(#100) The specified scheduled publish time is invalid.", 1_363_142)
 
-    def _settle(self) -> None:
+    def tick(self) -> None:
         """Show what has become due, stamped with its time."""
         for video in self.videos.values():
             if video.due is not None and video.due <= self.now() and video.entry is None and not video.refused and not video.gone:

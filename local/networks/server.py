@@ -1,24 +1,23 @@
-"""The stand-in networks over HTTP, with the ledger and the faults of the contract."""
+"""The stand-in networks over HTTP, with the ledger and the faults of the contract, and files to try posts with."""
 
 from __future__ import annotations
 
 import json
-import struct
 import time
-import zlib
 from collections.abc import Callable, Iterable
 from math import isfinite
 from typing import Any
 
 from werkzeug.wrappers import Request, Response
 
+from . import files
 from .base import FAULTS, MOST_SECONDS, World, answer
 
 PHASES = ("publish", "prepare", "read", "delete", "any")
 
 
 class NetworksApp:
-    """A WSGI application: `/<platform>/…` are the networks, `/ledger`, `/faults` and `/media/<name>.png` are for people."""
+    """A WSGI application: `/<platform>/…` are the networks, `/ledger`, `/faults` and `/media/<name>.<type>` are for people."""
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -40,7 +39,7 @@ class NetworksApp:
 
 
 def control(world: World, request: Request) -> Response | None:
-    """The ledger, the faults and a picture; None for everything else."""
+    """The ledger, the faults and files; None for everything else."""
     path, method = request.path.rstrip("/"), request.method
     if path == "/ledger" and method == "GET":
         with world.lock:
@@ -61,7 +60,7 @@ def control(world: World, request: Request) -> Response | None:
             world.faults.clear()
         return Response(status=204)
     if path.startswith("/media/") and method in ("GET", "HEAD"):
-        return answer(200, picture(), content_type="image/png")
+        return _medium(request)
     return None
 
 
@@ -84,12 +83,28 @@ def _fault(world: World, request: Request) -> Response:
     return answer(201, {"platform": platform, "fault": kind, "times": times, "at": at, **held})
 
 
-def picture(width: int = 64, height: int = 64) -> bytes:
-    """A whole PNG of one colour, for trying posts with media."""
+MAKERS: dict[str, Callable[..., files.File]] = {
+    "png": files.png, "jpg": files.jpeg, "jpeg": files.jpeg, "gif": files.gif, "mp4": files.mp4, "pdf": files.pdf,
+}
+"""What `/media/<name>.<ending>` serves, with what its maker takes as a query: width, height, seconds, size, moov_last. Any other ending is a PNG."""
 
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+MOST_SIDE = 20_000
+MOST_FILE = 300_000_000
 
-    rows = b"".join(b"\x00" + b"\x2f\x6f\xed" * width for _ in range(height))
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+def _medium(request: Request) -> Response:
+    """A whole file made on the spot, of the size that was asked for; parts of it for who asks for a range."""
+    maker = MAKERS.get(request.path.rpartition(".")[2].lower(), files.png)
+    takes = maker.__code__.co_varnames[: maker.__code__.co_argcount]
+    try:
+        wanted = {
+            name: float(value) if name == "seconds" else int(value) for name, value in request.args.items() if name in takes
+        }
+        if not all(0 <= value <= (MOST_FILE if name == "size" else MOST_SIDE) for name, value in wanted.items()):
+            raise ValueError
+    except ValueError:
+        return answer(400, {"detail": f"{', '.join(takes)} are numbers, width and height at most {MOST_SIDE:,}."})
+    file = maker(**wanted)
+    response = Response(file.data, content_type=file.mime)
+    response.set_etag(f"{len(file.data):x}-{file.width}-{file.height}-{file.seconds}")
+    return response.make_conditional(request, accept_ranges=True, complete_length=len(file.data))

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+import re
 import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 import requests
@@ -25,7 +26,7 @@ from urllib3.exceptions import ProtocolError as TransportError
 
 from .domain.content import Media
 from .domain.errors import Problem
-from .platforms.base import Answer, AnswerLost, Failed, NotSent, Retry
+from .platforms.base import Answer, AnswerLost, Failed, FileInfo, NotSent, Retry
 
 logging.getLogger("urllib3").setLevel(logging.CRITICAL)
 # It writes whole URLs into its log, one of them even as a warning ("Failed to parse headers"): Telegram's token is in its URL.
@@ -41,6 +42,8 @@ MOST_REDIRECTS = 3
 
 USER_AGENT = "Dateline/1"
 
+T = TypeVar("T")
+
 MAGIC: tuple[tuple[bytes, int, str], ...] = (
     (b"\xff\xd8\xff", 0, "image/jpeg"), (b"\x89PNG\r\n\x1a\n", 0, "image/png"), (b"GIF87a", 0, "image/gif"),
     (b"GIF89a", 0, "image/gif"), (b"WEBP", 8, "image/webp"), (b"ftyp", 4, "video/mp4"), (b"%PDF-", 0, "application/pdf"),
@@ -52,8 +55,8 @@ class AddressRefused(NewConnectionError):
     """The name resolves to an address that must not be reached."""
 
 
-class TooLarge(AnswerLost):
-    """The answer has more bytes than are taken."""
+class NotPublic(NotSent):
+    """Nothing was sent: the address is none that may be reached."""
 
 
 def reachable(address: str, *, allow_loopback: bool = False) -> bool:
@@ -202,11 +205,14 @@ class Requests:
         Each call has a connection of its own.
         """
         return self._exchange(
-            method, url, MOST_ANSWER_BYTES, seconds or self._seconds,
+            method, url, seconds or self._seconds, _whole,
             headers={**(headers or {}), "Connection": "close"}, params=params, json=json, data=data, files=files,
         )
 
-    def _exchange(self, method: str, url: str, most: int, seconds: float, **how: Any) -> Answer:
+    def _exchange(
+        self, method: str, url: str, seconds: float, read: Callable[[requests.Response, Callable[[], bool]], T], **how: Any
+    ) -> T:
+        """One exchange; `read` makes something of the answer, and is told whether the deadline has cut it."""
         opened: list[socket.socket] = []
         _watch.sockets = opened
         _watch.until, _watch.begun = time.monotonic() + seconds, False
@@ -228,17 +234,12 @@ class Requests:
                 method, url, timeout=(CONNECT_SECONDS, seconds), allow_redirects=False, stream=True, **how
             )
             with answer:
-                body = bytearray()
-                for chunk in answer.iter_content(65536):
-                    body += chunk
-                    if len(body) > most:
-                        raise TooLarge("The answer was larger than it may be.")
-                if cut.is_set():  # an answer that ends with its connection looks whole when it was we who ended it
-                    raise AnswerLost(f"No answer within {seconds:.0f} s.")
-                return Answer(answer.status_code, {k.lower(): v for k, v in answer.headers.items()}, bytes(body))
+                return read(answer, cut.is_set)
+        except Cut:
+            raise AnswerLost(f"No answer within {seconds:.0f} s.") from None
         except (requests.exceptions.RequestException, TransportError, ReadTimeoutError, OSError, ValueError) as error:
             if not _watch.begun:
-                raise NotSent(_why(error)) from None
+                raise _not_sent(error) from None
             late = cut.is_set() or isinstance(error, requests.exceptions.Timeout | ReadTimeoutError)
             raise AnswerLost(f"No answer within {seconds:.0f} s." if late else "The connection broke.") from None
         finally:
@@ -251,35 +252,100 @@ class Requests:
 
         Raises `Failed` or `Retry`.
         """
-        url = item.url
-        until = time.monotonic() + self._seconds
+        body = bytearray()
+
+        def take(_: FileInfo, piece: bytes) -> bool:
+            body.extend(piece)
+            if len(body) > most_bytes:
+                raise Failed("media_too_large", f"A medium has more than the {most_bytes:,} bytes that are taken.")
+            return True
+
+        self.fetch(item.url, take)
+        kind = type_of(bytes(body[:64]))
+        if kind is None:
+            raise Failed("media_type_unknown", "A medium is none of JPEG, PNG, GIF, WebP, MP4 or PDF by its content.")
+        return bytes(body), kind
+
+    def fetch(
+        self, url: str, take: Callable[[FileInfo, bytes], bool], *, start: int = 0, length: int | None = None,
+        version: str = "", seconds: float | None = None,
+    ) -> FileInfo:
+        """A customer's file, piece by piece; redirects count into the one deadline. See `Http.fetch`."""
+        whole = seconds or self._seconds
+        until = time.monotonic() + whole
+        span = f"bytes={start}-" + ("" if length is None else str(start + length - 1))
+        headers = {"Connection": "close", "Accept-Encoding": "identity", "Range": span}
+        if version and start:
+            headers["If-Range"] = version
         for _ in range(MOST_REDIRECTS + 1):
             if not url.lower().startswith(("http://", "https://")):
                 raise Failed("media_unreachable", "A medium's address must begin with http:// or https://.")
             left = until - time.monotonic()
             if left <= 0:
-                raise Retry("media_unreachable", f"A medium could not be fetched within {self._seconds:.0f} s.")
+                raise Retry("media_unreachable", f"A medium could not be fetched within {whole:.0f} s.")
             try:
-                answer = self._exchange("GET", url, most_bytes, left, headers={"Connection": "close"})
-            except TooLarge:
-                raise Failed("media_too_large", f"A medium has more than the {most_bytes:,} bytes that are taken.") from None
+                found = self._exchange("GET", url, left, lambda answer, cut: _file(answer, cut, take), headers=headers)
+            except NotPublic as error:
+                raise Retry("media_address_refused", f"A medium could not be fetched: {error}") from None
             except (NotSent, AnswerLost) as error:
                 raise Retry("media_unreachable", f"A medium could not be fetched: {error}") from None
-            if answer.status in (301, 302, 303, 307, 308) and "location" in answer.headers:
-                try:
-                    url = urljoin(url, answer.headers["location"])
-                except ValueError:
-                    raise Failed("media_unreachable", "A medium's address redirects to one that is not valid.") from None
-                continue
-            if answer.status >= 500 or answer.status in (408, 429):
-                raise Retry("media_unreachable", f"A medium's server answered {answer.status}.")
-            if answer.status != 200:
-                raise Failed("media_unreachable", f"A medium's server answered {answer.status}.")
-            kind = type_of(answer.body)
-            if kind is None:
-                raise Failed("media_type_unknown", "A medium is none of JPEG, PNG, GIF, WebP, MP4 or PDF by its content.")
-            return answer.body, kind
+            if isinstance(found, FileInfo):
+                return found
+            try:
+                url = urljoin(url, found)
+            except ValueError:
+                raise Failed("media_unreachable", "A medium's address redirects to one that is not valid.") from None
         raise Failed("media_unreachable", f"A medium's address redirects more than {MOST_REDIRECTS} times.")
+
+
+class Cut(Exception):
+    """The deadline ended the answer. One that ends with its connection looks whole when it was we who ended it."""
+
+
+def _whole(answer: requests.Response, cut: Callable[[], bool]) -> Answer:
+    body = bytearray()
+    for chunk in answer.iter_content(65536):
+        body += chunk
+        if len(body) > MOST_ANSWER_BYTES:
+            raise AnswerLost("The answer was larger than it may be.")
+    if cut():
+        raise Cut
+    return Answer(answer.status_code, {k.lower(): v for k, v in answer.headers.items()}, bytes(body))
+
+
+def _file(answer: requests.Response, cut: Callable[[], bool], take: Callable[[FileInfo, bytes], bool]) -> FileInfo | str:
+    """Hand the file over that an answer holds; the address that it redirects to, where it does."""
+    status, headers = answer.status_code, answer.headers
+    if status in (301, 302, 303, 307, 308) and "location" in headers:
+        return str(headers["location"])
+    if status >= 500 or status in (408, 429):
+        raise Retry("media_unreachable", f"A medium's server answered {status}.")
+    if status not in (200, 206):
+        raise Failed("media_unreachable", f"A medium's server answered {status}.")
+    info = _info(answer)
+    for piece in answer.iter_content(65536):
+        if piece and not take(info, piece):
+            return info
+    if cut():
+        raise Cut
+    return info
+
+
+def _info(answer: requests.Response) -> FileInfo:
+    headers = answer.headers
+    start, size = 0, headers.get("content-length", "")
+    if answer.status_code == 206:
+        found = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", headers.get("content-range", "").strip())
+        if found is None:
+            raise Failed("media_unreachable", "A medium's server sent a part without saying which.")
+        start, size = int(found[1]), found[2]
+    version = headers.get("etag", "") or headers.get("last-modified", "")
+    if version.startswith("W/"):
+        version = headers.get("last-modified", "")
+    return FileInfo(
+        int(size) if size.isascii() and size.isdigit() else None, start, version[:200],
+        headers.get("content-type", "")[:100], answer.status_code == 206,
+    )
 
 
 def type_of(data: bytes) -> str | None:
@@ -290,12 +356,12 @@ def type_of(data: bytes) -> str | None:
     return None
 
 
-def _why(error: Exception) -> str:
+def _not_sent(error: Exception) -> NotSent:
     """A reason without the URL that `requests` puts in its messages."""
     if isinstance(error, ValueError):  # InvalidURL, InvalidHeader and their like
-        return "The request cannot be made: its address or a header is not valid."
+        return NotSent("The request cannot be made: its address or a header is not valid.")
     reason = error.args[0] if error.args else None
     inner = getattr(reason, "reason", reason)
     if isinstance(inner, AddressRefused):
-        return "The address is not on the public internet."
-    return "No connection to the server."
+        return NotPublic("The address is not on the public internet.")
+    return NotSent("No connection to the server.")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from .domain.retry import Tuning
 
 if TYPE_CHECKING:
+    from .aws.media import MediaStore
     from .aws.queue import Queue
     from .aws.schedules import Schedules
     from .aws.secrets import Secrets
@@ -78,6 +79,9 @@ class Settings:
         self.publish_arn = env.get("DATELINE_PUBLISH_FUNCTION_ARN", "")
         self.scheduler_role = env.get("DATELINE_SCHEDULER_ROLE_ARN", "")
         self.scheduler_dlq = env.get("DATELINE_SCHEDULER_DLQ_ARN", "")
+        self.media_bucket = env.get("DATELINE_MEDIA_BUCKET", "")
+        self.media_endpoint = env.get("DATELINE_MEDIA_ENDPOINT", "")
+        self.media_bytes = int(_number("DATELINE_MEDIA_BYTES", 1_073_741_824))
         self.service = env.get("POWERTOOLS_SERVICE_NAME", "dateline")
         self.metrics = env.get("POWERTOOLS_METRICS_DISABLED", "").lower() not in ("1", "true")
         self.max_horizon_days = int(_number("DATELINE_MAX_HORIZON_DAYS", 365)) or None
@@ -222,6 +226,26 @@ class Deps:
         from .aws.topic import Topic
 
         return Topic(self._client("sns"), self.settings.topic_arn)
+
+    @cached_property
+    def media(self) -> MediaStore:
+        """The media bucket. Built with the first medium: reading S3's model takes longer than that of any other service."""
+        from botocore.config import Config
+
+        from .aws.media import MediaStore
+
+        s = self.settings
+        # Pieces are large and go to S3 of the same region; checksums that nobody asked for would be computed over each of them.
+        config = Config(
+            connect_timeout=2, read_timeout=25, retries={"total_max_attempts": 3, "mode": "standard"}, signature_version="s3v4",
+            request_checksum_calculation="when_required", response_checksum_validation="when_required",
+            s3={"addressing_style": "path" if s.media_endpoint else "virtual"},
+        )
+        client = self.session.create_client("s3", region_name=s.region, config=config)
+        if not s.media_endpoint:
+            return MediaStore(client, s.media_bucket)
+        signer = self.session.create_client("s3", region_name=s.region, config=config, endpoint_url=s.media_endpoint)
+        return MediaStore(client, s.media_bucket, signer)
 
     @cached_property
     def secrets(self) -> Secrets:

@@ -17,7 +17,7 @@ from werkzeug.test import EnvironBuilder
 from werkzeug.wrappers import Request, Response
 
 from dateline.domain.content import Media, Segment
-from dateline.platforms.base import Account, Answer, AnswerLost, Delivery, Failed, NotSent
+from dateline.platforms.base import Account, Answer, AnswerLost, Delivery, Failed, FileInfo, NotSent, Retry
 from local.networks import files
 from local.networks.base import Pulled, World
 from local.networks.files import File
@@ -123,7 +123,9 @@ class _Late(NamedTuple):
 class InProcessHttp:
     """`Http` over a `World`. Every call gives up after `deadline` seconds of the fake clock.
 
-    `media` holds what `fetch_media` finds, by URL, as (bytes, MIME type); any other URL is a tiny PNG. `sent` lists every
+    `media` holds what `fetch_media` finds, by URL, as (bytes, MIME type); any other URL is a tiny PNG. `files` are what `fetch`
+    finds, by URL (None: 404); any other URL is a small file by its ending. `fetched` lists (URL, first byte, bytes taken). Its
+    server sends parts while `parts` is true, and `versions` holds the ETags that are not "1". `sent` lists every
     request. While `unreachable` is true nothing is sent and `NotSent` is raised.
     """
 
@@ -134,6 +136,10 @@ class InProcessHttp:
         self.clock = clock
         self.deadline = deadline
         self.media = dict(media or {})
+        self.files: dict[str, File | None] = {}
+        self.versions: dict[str, str] = {}
+        self.parts = True
+        self.fetched: list[tuple[str, int, int]] = []
         self.sent: list[Sent] = []
         self.unreachable = False
         self._late: list[_Late] = []
@@ -177,6 +183,30 @@ class InProcessHttp:
         if len(content) > most_bytes:
             raise Failed("media_too_large", f"The file has {len(content):,} bytes; at most {most_bytes:,} are taken.")
         return content, mime
+
+    def fetch(
+        self, url: str, take: Callable[[FileInfo, bytes], bool], *, start: int = 0, length: int | None = None,
+        version: str = "", seconds: float | None = None,
+    ) -> FileInfo:
+        """What `files` holds for this URL, in pieces of 64 KB."""
+        if self.unreachable:
+            raise Retry("media_unreachable", "A medium could not be fetched: No connection to the server.")
+        file = self.files[url] if url in self.files else file_for(url)
+        if file is None:
+            raise Failed("media_unreachable", "A medium's server answered 404.")
+        now = self.versions.get(url, '"1"')
+        if not self.parts or (version and start and version != now):
+            start, length = 0, None
+        info = FileInfo(len(file.data), start, now, file.mime, self.parts)
+        end = len(file.data) if length is None else min(len(file.data), start + length)
+        taken = 0
+        for at in range(start, end, 65536):
+            piece = file.data[at : min(at + 65536, end)]
+            taken += len(piece)
+            if not take(info, piece):
+                break
+        self.fetched.append((url, start, taken))
+        return info
 
     def settle_due(self) -> None:
         """Let the work that outlived its caller happen, if the clock has passed its time, stamped with that time."""

@@ -40,7 +40,7 @@ from local.networks.files import jpeg, mp4
 from tests.contract.inprocess import FakeClock, InProcessHttp, Pinned, account_of, delivery_of
 from tests.samples import Sample, samples_of
 
-# Members of each call, transcribed from Page.json, Post.json and Video.json of facebook-business-sdk-codegen (ad2b0b6, 2026-04-15)
+# Members of each call, transcribed from Page.json, Post.json and Video.json of facebook-business-sdk-codegen (2026-04-15)
 # and from developers.facebook.com: Reels Publishing, Stories API (6 May 2026).
 BODIES: dict[str, set[str]] = {
     r"/facebook/v26\.0/\d+/feed": {
@@ -114,8 +114,6 @@ class Desk:
         delivery.uncertain = True
 
     def visible(self) -> list[str]:
-        self.http.request("GET", f"{self.account.server}/v26.0/me", headers={"Authorization": "Bearer facebook-page-token-1"})
-        self.http.sent.pop()
         return [entry.text for entry in self.world.seen("facebook")]
 
 

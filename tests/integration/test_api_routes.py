@@ -17,7 +17,8 @@ from tests.harness import START, Dateline
 
 MARKER = "only wks_local may read this"
 BODIES: dict[str | None, Any] = {
-    None: None, "PostIn": {"text": "A draft"}, "PostPatch": {"text": "Changed"}, "EmptyIn": {}, "RetryIn": {}, "ApproveIn": {},
+    None: None, "PostIn": {"text": "A draft"}, "PostPatch": {"text": "Changed"}, "EmptyIn": {}, "RetryIn": {}, "UnpublishIn": {},
+    "ApproveIn": {},
     "RejectIn": {},
     "ResolveIn": {"outcome": "not_published"}, "ProfileIn": {"platform": "mastodon", "credentials": {"accessToken": "wrong"}},
     "ProfilePatch": {"name": "Renamed"}, "WorkspacePatch": {"onLate": "publish"}, "KeyIn": {"scopes": ["posts:read"]},

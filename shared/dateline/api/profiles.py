@@ -1,4 +1,4 @@
-"""The routes below /v1/profiles and /v1/platforms."""
+"""The routes below /v1/profiles."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..domain.profile import Profile, note, reconnect
 from ..domain.view import profile_view
 from ..store.tables import Conflict
 from . import once
-from .answers import Answer, slice_of
+from .answers import Answer
 from .request import Request, pointed
 
 MOST_CREDENTIALS_BYTES = 4096
@@ -236,47 +236,3 @@ def limits(request: Request, profile_id: str) -> Answer:
     at = request.moment("at") or request.deps.clock.now()
     view = standing.of_profile(request.deps, request.actor.settings, profile, registry.rules(profile.platform), at)
     return Answer(200, view)
-
-
-def list_platforms(request: Request) -> Answer:
-    """GET /v1/platforms."""
-    from ..platforms import registry
-
-    return slice_of(request, [platform_view(name) for name in registry.names()])
-
-
-def get_platform(request: Request, name: str) -> Answer:
-    """GET /v1/platforms/{name}."""
-    from ..platforms import registry
-
-    if name not in registry.names():
-        raise Problem("not_found", f"There is no platform {name!r}; there are: {', '.join(registry.names())}.")
-    return Answer(200, platform_view(name))
-
-
-def platform_view(name: str) -> dict[str, Any]:
-    """One network's rules as the catalogue shows them: the same table that posts are held against."""
-    from ..platforms import registry
-
-    publisher = registry.publisher(name)
-    rules = publisher.rules
-    return {
-        "name": rules.platform, "displayName": rules.name,
-        "text": [
-            {"limit": t.limit, "unit": t.unit, "how": t.how, "rule": f"{name}.{t.rule}", "withMedia": t.with_media,
-             "perProfile": t.setting is not None}
-            for t in rules.text
-        ],
-        "media": {
-            kind: {"most": m.most, "bytes": m.bytes, "formats": list(m.formats), "perProfile": m.setting is not None}
-            for kind, m in rules.media.items()
-        },
-        "mostMedia": rules.most_media, "mixedMedia": rules.mixed_media, "minMedia": rules.min_media,
-        "altTextLimit": rules.alt_text, "threads": {"segments": rules.thread_segments, "atomic": rules.thread_atomic},
-        "firstComment": rules.first_comment, "horizonDays": rules.horizon_days,
-        "dailyCap": rules.daily_cap and rules.daily_cap._asdict(),
-        "nativeScheduling": rules.native_scheduling, "options": rules.options, "exactlyOnce": rules.exactly_once,
-        "ownServer": publisher.own_server,
-        "credentials": [{"name": c.name, "required": c.required, "detail": c.detail} for c in publisher.credential_fields],
-        "source": rules.source,
-    }

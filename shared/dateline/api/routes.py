@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from . import bulk, meta, posts, profiles, queues, workspace
+from . import bulk, meta, platforms, posts, profiles, queues, workspace
 from .answers import Answer
 
 
@@ -63,6 +63,8 @@ ROUTES: tuple[Route, ...] = (
           body="EmptyIn", also=(202,), idempotent=True),
     Route("POST", "/v1/posts/{post_id}/retry", posts.retry, "posts:publish", "Failed targets again", "Post", body="RetryIn",
           idempotent=True),
+    Route("POST", "/v1/posts/{post_id}/unpublish", posts.unpublish, "posts:publish", "Take it down on the networks", "Post",
+          body="UnpublishIn", also=(202,), idempotent=True),
     Route("POST", "/v1/posts/{post_id}/stop", posts.stop, "posts:publish", "Give up targets that wait to be retried", "Post",
           body="EmptyIn", idempotent=True),
     Route("POST", "/v1/posts/{post_id}/approve", posts.approve, "posts:approve", "Approve a post that waits for it", "Post",
@@ -71,9 +73,9 @@ ROUTES: tuple[Route, ...] = (
           "Post", body="RejectIn", idempotent=True),
     Route("POST", "/v1/posts/{post_id}/targets/{profile_id}/resolve", posts.resolve, "posts:publish",
           "Settle an unconfirmed target", "Post", body="ResolveIn", idempotent=True),
-    Route("GET", "/v1/platforms", profiles.list_platforms, "profiles:read", "The catalogue of networks", "PlatformPage",
+    Route("GET", "/v1/platforms", platforms.list_platforms, "profiles:read", "The catalogue of networks", "PlatformPage",
           query=_PAGE),
-    Route("GET", "/v1/platforms/{name}", profiles.get_platform, "profiles:read", "One network's rules", "Platform"),
+    Route("GET", "/v1/platforms/{name}", platforms.get_platform, "profiles:read", "One network's rules", "Platform"),
     Route("GET", "/v1/profiles", profiles.list_profiles, "profiles:read", "Connected accounts", "ProfilePage",
           query=("platform", *_PAGE)),
     Route("POST", "/v1/profiles", profiles.create, "profiles:write", "Connect an account with its own token", "Profile", 201,

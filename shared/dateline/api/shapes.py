@@ -216,6 +216,12 @@ class RetryIn(Shape):
     profile_ids: Annotated[list[str], Field(min_length=1, max_length=MOST_PROFILES)] | None = None
 
 
+class UnpublishIn(Shape):
+    """Which targets to take down on their networks; all that are published if not given."""
+
+    profile_ids: Annotated[list[str], Field(min_length=1, max_length=MOST_PROFILES)] | None = None
+
+
 class EmptyIn(Shape):
     """A body without members."""
 

@@ -41,6 +41,22 @@ class Media(NamedTuple):
         return cls(value["url"], value.get("type") or "image", value.get("altText") or "")
 
 
+class Pin(NamedTuple):
+    """The copy that a post made of a medium: where it is kept (`key`), and what was known of the file when it was scheduled."""
+
+    key: str
+    facts: Facts | None = None
+
+    def stored(self) -> list[Any]:
+        """The compact form inside the item."""
+        return [self.key, *(self.facts or ())]
+
+    @classmethod
+    def restored(cls, row: list[Any]) -> Pin:
+        """The inverse of `stored`."""
+        return cls(row[0], Facts(*row[1:]) if len(row) > 1 else None)
+
+
 class Segment(NamedTuple):
     """One piece of a thread; an ordinary post has exactly one."""
 
@@ -75,3 +91,13 @@ class Draft(NamedTuple):
     def whole(self) -> tuple[Segment, ...]:
         """All that is published, in order. A publisher sees the first comment as one more segment at the end."""
         return self.segments if self.comment is None else (*self.segments, self.comment)
+
+    def knowing(self, facts: Mapping[str, Facts | None]) -> Draft:
+        """The same with what is known of its media, by URL."""
+        if not any(facts.values()):
+            return self
+        known = (
+            segment._replace(media=tuple(item._replace(facts=facts.get(item.url)) for item in segment.media))
+            for segment in self.segments
+        )
+        return self._replace(segments=tuple(known))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
-from .content import OVERRIDES, Draft, Media, Segment
+from .content import OVERRIDES, Draft, Media, Pin, Segment
 
 
 def _out(moment: datetime | None) -> float | None:
@@ -85,7 +85,8 @@ class Target:
     `redispatches` those by sweep, `nudged_at` the last of them. `held_at` is since when a target is held, `held_begun`
     whether it had begun before (else it goes back to waiting); `nudged_at` is then sweep's last look. `capped` says that the
     profile takes so few posts a day that its calendar has to be asked. `comment` is what became of a first comment that is not
-    out though the post is: `status` (failed or unconfirmed), `code`, `detail`; None otherwise.
+    out though the post is: `status` (failed or unconfirmed), `code`, `detail`; None otherwise. `removal` is what became of the
+    wish to take it down again (`domain.removal`), `native` of handing it to its network ahead (`domain.native`); None without.
     """
 
     profile_id: str
@@ -111,6 +112,8 @@ class Target:
     checkpoint: dict[str, Any] = field(default_factory=dict)
     error: dict[str, Any] | None = None
     comment: dict[str, Any] | None = None
+    removal: dict[str, Any] | None = None
+    native: dict[str, Any] | None = None
     held_begun: bool = False
     held_at: datetime | None = None
 
@@ -140,6 +143,10 @@ class Target:
             row["error"] = self.error
         if self.comment:
             row["comment"] = self.comment
+        if self.removal:
+            row["removal"] = self.removal
+        if self.native:
+            row["native"] = self.native
         return row
 
     @classmethod
@@ -157,12 +164,17 @@ class Target:
         target.checkpoint = dict(row.get("checkpoint", {}))
         target.error = row.get("error")
         target.comment = row.get("comment")
+        target.removal = row.get("removal")
+        target.native = row.get("native")
         return target
 
     @property
     def standing(self) -> str:
-        """The status as the post is derived from it: a target that is held before its first claim has not begun."""
-        return "waiting" if self.status == "held" and not self.held_begun else self.status
+        """The status as the post is derived from it: a target that is held before its first claim has not begun, nor has one
+        that its network keeps until its time."""
+        if self.status in ("placing", "placed") or (self.status == "held" and not self.held_begun):
+            return "waiting"
+        return self.status
 
     @property
     def attempt(self) -> Attempt | None:
@@ -179,7 +191,8 @@ class Post:
     `intent` is the wall-clock wish next to the resolved `publish_at`. `max_lateness` is in seconds. `since` is the sequence
     as it was read: what the trail holds beyond it is what the next write announces.
     `approval` is what was asked and decided (`domain.approvals`), `queue` the slot it took (`{"id", "slot"}`), `charges` what it
-    was charged under the plan (`domain.limits`), `bulk` the import it came with.
+    was charged under the plan (`domain.limits`), `bulk` the import it came with. `pins` are the copies that it publishes from, by
+    the URL of the medium: made when it is scheduled, and no part of what the client said.
     """
 
     id: str
@@ -214,6 +227,7 @@ class Post:
     queue: dict[str, Any] | None = None
     charges: dict[str, list[str]] = field(default_factory=dict)
     bulk: str | None = None
+    pins: dict[str, Pin] = field(default_factory=dict)
     trail: list[Transition] = field(default_factory=list)
     since: int = 0
 
@@ -229,11 +243,12 @@ class Post:
 
     def draft_for(self, platform: str) -> Draft:
         """What `platform` is given: the content with that platform's overrides, its options, and the first comment."""
-        return draft_for(self.segments, self.platforms.get(platform) or {}, self.first_comment)
+        draft = draft_for(self.segments, self.platforms.get(platform) or {}, self.first_comment)
+        return draft.knowing({url: pin.facts for url, pin in self.pins.items()}) if self.pins else draft
 
     def open_targets(self) -> Iterator[Target]:
         """Targets that have not ended."""
-        return (t for t in self.targets.values() if t.status in ("waiting", "publishing", "retrying", "held"))
+        return (t for t in self.targets.values() if t.status not in ("published", "failed", "unconfirmed", "cancelled"))
 
 
 def partition(workspace_id: str, mode: str) -> str:
@@ -259,7 +274,8 @@ def draft_for(segments: tuple[Segment, ...], override: Mapping[str, Any], first_
 
 def body_of(post: Post) -> dict[str, Any]:
     """Everything of a post but what the indexes and the compare-and-swap need beside it. What few posts have is left out."""
-    rare = {"approval": post.approval, "queue": post.queue, "charges": post.charges, "bulk": post.bulk}
+    pins = {url: pin.stored() for url, pin in post.pins.items()}
+    rare = {"approval": post.approval, "queue": post.queue, "charges": post.charges, "bulk": post.bulk, "pins": pins}
     return {
         **{name: value for name, value in rare.items() if value},
         "created_at": _out(post.created_at), "updated_at": _out(post.updated_at), "ended_at": _out(post.ended_at),
@@ -287,7 +303,8 @@ def post_from(
         intent=body["intent"], max_lateness=body["max_lateness"], on_late=body["on_late"],
         on_segment_failure=body["on_segment_failure"], allow_duplicate=body["allow_duplicate"], entry=body["entry"],
         error=body["error"], approval=body.get("approval"), queue=body.get("queue"), charges=dict(body.get("charges", {})),
-        bulk=body.get("bulk"), trail=[Transition(r[0], r[1], r[2], r[3], _at(r[4])) for r in body["trail"]],
+        bulk=body.get("bulk"), pins={url: Pin.restored(row) for url, row in body.get("pins", {}).items()},
+        trail=[Transition(r[0], r[1], r[2], r[3], _at(r[4])) for r in body["trail"]],
     )
 
 

@@ -43,6 +43,17 @@ class AnswerLost(Exception):
     """The request may have reached the network, and no whole answer came back (time-out, broken connection)."""
 
 
+class FileInfo(NamedTuple):
+    """What a customer's server says of a file: its whole `size` in bytes (None: it does not say), the byte at which what it sends
+    begins, its own word for the version (ETag or Last-Modified, "" for none), the type it declares, whether it sends parts."""
+
+    size: int | None
+    start: int
+    version: str
+    declared: str
+    parts: bool
+
+
 class Http(Protocol):
     """The one way out to the networks. Never retries, never follows redirects, never lets a URL into an exception."""
 
@@ -68,6 +79,19 @@ class Http(Protocol):
 
     def fetch_media(self, item: Media, most_bytes: int) -> tuple[bytes, str]:
         """The bytes of a customer's medium and its MIME type told by content. Raises `Failed` or `Retry`."""
+        ...
+
+    def fetch(
+        self, url: str, take: Callable[[FileInfo, bytes], bool], *, start: int = 0, length: int | None = None,
+        version: str = "", seconds: float | None = None,
+    ) -> FileInfo:
+        """A customer's file, handed to `take` piece by piece until it answers False or the file ends.
+
+        Bytes from `start` on are asked for, `length` of them; a server that sends no parts begins at 0 whatever is asked, and so
+        does one whose file is no longer the `version` that is named. Redirects are followed a little, each address is
+        checked, and all of it has one deadline. Raises `Failed` (404, say) or `Retry` (`media_address_refused`: not on the public
+        internet; `media_unreachable`), and whatever `take` raises.
+        """
         ...
 
 
@@ -284,7 +308,7 @@ class Delivery:
     options: Mapping[str, Any]
     http: Http
     now: Callable[[], datetime]
-    checkpoint: dict[str, Any] = field(default_factory=dict)
+    checkpoint: dict[str, Any] = field(default_factory=dict, repr=False)
     save: Callable[..., None] = lambda **values: None
     published: tuple[Remote, ...] = ()
     armed_at: datetime | None = None
@@ -314,6 +338,8 @@ class Publisher(Protocol):
     """True when a profile brings its server's address (an instance, a PDS)."""
     connect: OAuth2 | None
     """How an account is connected by consent; None where it is by credentials only."""
+    renews_itself: bool
+    """True where an access token is renewed by itself, without a refresh token."""
     refresh_ahead: float
     """Seconds before its expiry at which a token is renewed though nobody uses it; 0: only when it is used."""
 
@@ -369,6 +395,7 @@ class Standard:
     """What most publishers do: the parts of `Publisher` that a network without the feature leaves alone."""
 
     connect: OAuth2 | None = None
+    renews_itself: bool = False
     refresh_ahead: float = 0.0
     own_server: bool = False
 
