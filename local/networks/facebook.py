@@ -193,7 +193,7 @@ class FacebookNetwork(Network):
         return _error(500, 2, "An unexpected error has occurred. Please retry your request later.", transient=True)
 
     def rejected(self) -> Response:
-        return _error(400, 100, "(#100) Invalid parameter: the content is not allowed", 1_366_051)
+        return _error(403, 368, "(#368) The action is deemed abusive: the content is not allowed", 1_390_008)
 
     def expired(self) -> Response:
         return _error(401, 190, "Error validating access token: The session has been invalidated.", 460)

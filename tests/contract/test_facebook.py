@@ -636,6 +636,46 @@ def test_what_was_handed_over_is_withdrawn_before_its_time_and_never_after(desk:
     assert desk.visible() == ["Later"]
 
 
+@pytest.mark.parametrize("sample", NATIVE, ids=lambda sample: sample.name)
+@pytest.mark.parametrize("again", ["place", "publish"])
+def test_what_was_withdrawn_goes_out_later_all_the_same(desk: Desk, sample: Sample, again: str) -> None:
+    delivery, at = placed(desk, sample)
+    PUBLISHER.withdraw(delivery, PUBLISHER.place(delivery, at))
+    if again == "publish":
+        delivery.uncertain = True
+        try:
+            remote = desk.publish(delivery)
+        except Retry as caught:
+            assert caught.code == "media_gone"
+            remote = desk.publish(delivery)
+    else:
+        at += timedelta(hours=1)
+        try:
+            remote = PUBLISHER.place(delivery, at)
+        except NotReady:
+            desk.prepare(delivery)
+            remote = PUBLISHER.place(delivery, at)
+        desk.clock.advance(4 * 3600)
+    assert desk.visible() == ["Later"]
+    assert desk.world.seen("facebook")[0].remote_id == remote.id
+
+
+def test_media_that_are_refused_are_brought_up_afresh_once(desk: Desk) -> None:
+    delivery = desk.delivery(Segment("Cat", (PICTURE,)))
+    desk.prepare(delivery)
+    desk.network.photos.clear()
+    with pytest.raises(Retry) as caught:
+        desk.publish(delivery)
+    assert caught.value.code == "media_gone"
+    desk.prepare(delivery)
+    desk.network.photos.clear()
+    with pytest.raises(Failed):
+        desk.publish(delivery)
+    desk.world.add_fault("facebook", "reject")
+    with pytest.raises(Failed):
+        desk.publish(desk.delivery("No media to bring up"))
+
+
 def test_a_story_is_never_handed_over_and_a_time_facebook_does_not_take_is_refused(desk: Desk) -> None:
     delivery = desk.delivery(Segment("", (PICTURE,)), contentType="story")
     desk.prepare(delivery)

@@ -43,9 +43,12 @@ def since_of(delivery: Delivery) -> datetime:
     return (datetime.fromisoformat(first) if first else delivery.armed_at or delivery.now()) - CLOCK_SKEW
 
 
-def post_among(delivery: Delivery, edge: str, at: datetime | None = None) -> Found | Absent | Undecidable:
-    """Our post among the page's on `edge`: the earliest that is ours; with `at`, one that is kept for that time."""
-    since, owned = since_of(delivery), delivery.taken | {remote.id for remote in delivery.published}
+def post_among(
+    delivery: Delivery, edge: str, at: datetime | None = None, since: datetime | None = None
+) -> Found | Absent | Undecidable:
+    """Our post among the page's on `edge`, since our first try or `since`: the earliest that is ours; with `at`, one that is kept
+    for that time."""
+    since, owned = since or since_of(delivery), delivery.taken | {remote.id for remote in delivery.published}
     path, asked_for = f"/{delivery.account.account_id}/{edge}", {"fields": _POST}
     params: dict[str, Any] = {**asked_for, "since": int(since.timestamp())}
     if at is not None:

@@ -7,7 +7,7 @@ for by its id afterwards, a post with photos is known by them, and words alone b
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from ._facebook_accounts import pages, whose
@@ -34,6 +34,7 @@ from .base import (
     Failed,
     Found,
     Http,
+    NotReady,
     Outcome,
     Processing,
     Quota,
@@ -48,6 +49,7 @@ from .base import (
 from .calls import irreversible, said_by, uploads_of
 from .connect import Choice, OAuth2
 
+EARLY = timedelta(minutes=5)
 COMMENT_SUBCODES = {**SUBCODES, NOT_THERE: Meaning("retry", "parent_not_visible", 5.0)}
 """A post may not take comments in the very second it appears."""
 SCOPES = ("pages_show_list", "pages_read_engagement", "pages_manage_posts", "pages_manage_engagement")
@@ -86,26 +88,32 @@ class FacebookPublisher(Standard):
         """One call: the feed's post, the story, the end of the video's upload, or the comment.
 
         A video that Facebook still works on is `Processing`. A duplicate refusal is about our own earlier call only if one was
-        uncertain and a look finds its post; and so is any refusal to finish a video, which can be finished once.
+        uncertain and a look finds its post; and so may be any refusal of media, which can be shown once. Media that are refused
+        though our call was never made are brought up afresh, once: Facebook may have removed them.
         """
-        again = segment == 0 and kind(delivery) in EDGES
         try:
             return self._publish(delivery, segment)
         except Failed as refused:
-            if not delivery.uncertain or not (again or refused.code == "duplicate_content"):
-                raise
             failed = refused
+        media = segment == 0 and bool(delivery.segments[0].media)
+        duplicate = failed.code == "duplicate_content"
+        if not delivery.uncertain or not (media or duplicate):
+            if media and not delivery.uncertain and _forgets(delivery, failed):
+                raise Retry("media_gone", "Facebook may have removed what was uploaded; it is uploaded again.", 1.0)
+            raise failed
         try:
             seen = self.resolve(delivery, segment)
         except Outcome as error:
-            raise Unknown("duplicate_not_found", f"Facebook calls it a duplicate; the look failed ({error.code}).") from None
-        if again and isinstance(seen, Working):
+            raise Unknown("refused_unclear", f"Facebook refused, and looking for the post failed ({error.code}).") from None
+        if isinstance(seen, Found):
+            return seen.remotes
+        if isinstance(seen, Working):
             raise Processing("video_processing", "Facebook has the video and is working on it.", seen.after)
-        if again and not isinstance(seen, Found):
-            raise failed
-        if not isinstance(seen, Found):
+        if duplicate:
             raise Unknown("duplicate_not_found", "Facebook calls it a duplicate, and no post of the page is it.")
-        return seen.remotes
+        if (isinstance(seen, Absent) or (isinstance(seen, Refused) and seen.again)) and _forgets(delivery, failed):
+            raise Retry("media_gone", "Facebook may have removed what was uploaded; it is uploaded again.", 1.0)
+        raise failed
 
     def _publish(self, delivery: Delivery, segment: int) -> tuple[Remote, ...]:
         page = delivery.account.account_id
@@ -151,6 +159,14 @@ class FacebookPublisher(Standard):
 
         A first comment is not part of it: a post that is not out takes none.
         """
+        try:
+            return self._place(delivery, at)
+        except Failed as refused:
+            if delivery.segments[0].media and _forgets(delivery, refused):
+                raise NotReady("media_gone", "What was uploaded is used up; it is uploaded again.", 1.0) from None
+            raise
+
+    def _place(self, delivery: Delivery, at: datetime) -> Remote:
         what, page = kind(delivery), delivery.account.account_id
         when = int(at.timestamp())
         later: dict[str, Any] = {"published": False, "scheduled_publish_time": when, "unpublished_content_type": "SCHEDULED"}
@@ -173,7 +189,7 @@ class FacebookPublisher(Standard):
                 return Found((video_remote(delivery, what, _uploaded(delivery)[0]),))
             return seen
         kept = post_among(delivery, "scheduled_posts", at)
-        return post_among(delivery, "posts") if isinstance(kept, Absent) else kept
+        return post_among(delivery, "posts", since=_from(delivery, at)) if isinstance(kept, Absent) else kept
 
     def withdraw(self, delivery: Delivery, remote: Remote) -> None:
         """`DELETE /{id}` before its time. What Facebook does not know is gone only if the page's list does not have it either."""
@@ -189,7 +205,8 @@ class FacebookPublisher(Standard):
         """After its time: `Found`, `Working` while Facebook has it still, `Absent` when it has it nowhere."""
         out = self._is_out(delivery, remote)
         if out is None:
-            return Absent() if kind(delivery) in EDGES else post_among(delivery, "posts")
+            since = _from(delivery, delivery.publish_at)
+            return Absent() if kind(delivery) in EDGES else post_among(delivery, "posts", since=since)
         if out:
             return Found((remote,))
         if kind(delivery) in EDGES and isinstance(seen := video(delivery), Refused):
@@ -215,6 +232,19 @@ class FacebookPublisher(Standard):
     def quotas(self, answer: Answer, now: datetime) -> tuple[Quota, ...]:
         """What the usage headers say, in per cent."""
         return quotas_of(answer, now)
+
+
+def _forgets(delivery: Delivery, refused: Failed) -> bool:
+    """Forget what was uploaded, once for a delivery, where a refusal may be about that. True if so."""
+    if refused.code != "rejected" or delivery.checkpoint.get("afresh"):
+        return False
+    delivery.save(media={}, afresh=True)
+    return True
+
+
+def _from(delivery: Delivery, at: datetime | None) -> datetime | None:
+    """Where to look from for what Facebook was to publish at `at`: shortly before, once that has come."""
+    return at - EARLY if at is not None and at <= delivery.now() else None
 
 
 def _post(delivery: Delivery) -> dict[str, Any]:
