@@ -171,8 +171,9 @@ class World:
     def plan(self, request: Request) -> Plan:
         """Say how `request` (path: `/<platform>/…`) is served, using up a fault if one waits for it."""
         request.environ.setdefault("stand_in.arrived", self.now())
-        for network in self.networks.values():
-            network.tick()
+        with self.lock:
+            for each in self.networks.values():
+                each.tick()
         prefix, _, rest = request.path.lstrip("/").partition("/")
         network = self.networks.get(prefix)
         if network is None:

@@ -637,6 +637,18 @@ def test_a_withdrawn_video_stays_private_and_is_used_again(desk: Desk) -> None:
     assert desk.uploads() == 1
 
 
+def test_what_was_uploaded_ahead_is_discarded_unless_somebody_may_see_it(desk: Desk) -> None:
+    PUBLISHER.discard(desk.delivery())
+    assert desk.http.sent == []
+    delivery, out = desk.delivery(), desk.delivery("Out")
+    desk.prepare(delivery)
+    desk.publish(out)
+    for _ in range(2):
+        PUBLISHER.discard(delivery)
+        PUBLISHER.discard(out)
+    assert [video.snippet["title"] for video in desk.network.videos.values()] == ["Out"]
+
+
 def test_withdrawing_tells_of_a_failure_and_a_video_that_is_gone_is_withdrawn(desk: Desk) -> None:
     delivery = desk.delivery()
     desk.prepare(delivery)

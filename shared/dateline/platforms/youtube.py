@@ -19,7 +19,6 @@ from ._youtube_videos import (
     VIDEOS,
     abandoned,
     change,
-    discard,
     found,
     gone,
     is_placed,
@@ -27,8 +26,10 @@ from ._youtube_videos import (
     is_uploaded,
     read,
     remote_of,
+    remove,
     settled,
     trouble,
+    try_to_remove,
     uploaded_id,
 )
 from .base import (
@@ -108,7 +109,7 @@ class YouTubePublisher(Standard):
         fresh = {"id": upload(delivery), "file": mark, "snippet": snippet_mark(delivery), "at": delivery.now().isoformat()}
         delivery.save(video=dict(fresh), upload=None)
         if known:
-            discard(delivery, str(known["id"]))
+            try_to_remove(delivery, str(known["id"]))
         return fresh
 
     def _set_thumbnail(self, delivery: Delivery, video: dict[str, Any]) -> None:
@@ -151,7 +152,7 @@ class YouTubePublisher(Standard):
             self._lost_sight(delivery, video)
         elif (wrong := trouble(status)) is not None:
             if status.get("uploadStatus") == "failed":
-                discard(delivery, str(video["id"]))
+                try_to_remove(delivery, str(video["id"]))
             raise abandoned(delivery, wrong)
         elif is_processing(status) and (waited := _age(delivery, video)) < PROCESSING_WAIT:
             raise NotReady("processing", "YouTube is processing the video.", min(60.0, max(5.0, waited / 4)))
@@ -239,6 +240,11 @@ class YouTubePublisher(Standard):
         if answer.status != 404:
             good("YouTube", answer, delivery.now())
 
+    def discard(self, delivery: Delivery) -> None:
+        """Delete the private video that was uploaded ahead for a post that has no use for it any more. Raises as `delete`."""
+        if is_uploaded(delivery):
+            remove(delivery, uploaded_id(delivery))
+
     def place(self, delivery: Delivery, at: datetime) -> Remote:
         """Have YouTube make the prepared video public at `at`. `Failed` with `native_unsupported` unless it is to be public."""
         if privacy_of(delivery.options) != "public":
@@ -277,12 +283,6 @@ class YouTubePublisher(Standard):
         said = good("YouTube", answer, delivery.now()).get("status") or {}
         if said.get("privacyStatus") != "private" or "publishAt" in said:
             raise Retry("not_withdrawn", "YouTube did not take the video's time off.")
-
-    def discard(self, delivery: Delivery) -> None:
-        """Delete the private video that was uploaded for a post that has no use for it any more."""
-        video = delivery.checkpoint.get("video") or {}
-        if video.get("id"):
-            self.delete(delivery, str(video["id"]))
 
     def confirm(self, delivery: Delivery, remote: Remote) -> Resolution:
         """After its time: read whether it is public."""
