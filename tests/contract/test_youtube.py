@@ -637,6 +637,19 @@ def test_a_withdrawn_video_stays_private_and_is_used_again(desk: Desk) -> None:
     assert desk.uploads() == 1
 
 
+def test_a_public_video_counts_as_out_although_its_file_is_still_worked_on_and_a_rejected_one_does_not(desk: Desk) -> None:
+    desk.network.processing_seconds = 1300.0
+    desk.network.fates = [{}, {"uploadStatus": "rejected", "rejectionReason": "claim"}]
+    kept = [desk.delivery("One"), desk.delivery("Two")]
+    for delivery in kept:
+        desk.prepare(delivery)
+    remotes = [PUBLISHER.place(delivery, desk.clock.now() + timedelta(seconds=60)) for delivery in kept]
+    desk.clock.advance(61)
+    assert PUBLISHER.confirm(kept[0], remotes[0]) == Found((remotes[0],))
+    desk.clock.advance(1300)
+    assert isinstance(PUBLISHER.confirm(kept[1], remotes[1]), Refused)
+
+
 def test_what_was_uploaded_ahead_is_discarded_unless_somebody_may_see_it(desk: Desk) -> None:
     PUBLISHER.discard(desk.delivery())
     assert desk.http.sent == []

@@ -110,8 +110,8 @@ def is_placed(status: Mapping[str, Any], at: datetime) -> bool:
     return kept is not None and wanted is not None and abs((kept - wanted).total_seconds()) < 60
 
 
-def settled(status: Mapping[str, Any], video_id: str) -> Resolution | None:
-    """What is known of a video whatever it was asked for: refused, or visible as soon as it is processed. None: all is well."""
+def settled(status: Mapping[str, Any]) -> Resolution | None:
+    """What is known of a video that was made visible: refused, or visible as soon as it is processed. None: all is well."""
     if (wrong := trouble(status)) is not None:
         return Refused(*wrong)
     return Working(30.0, "YouTube is still processing the video.") if is_processing(status) else None

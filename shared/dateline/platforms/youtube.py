@@ -210,7 +210,7 @@ class YouTubePublisher(Standard):
         waits = wanted == "private" and "publishAt" in status  # it was YouTube's to publish before
         if trouble(status) is None and (status.get("privacyStatus") != wanted or waits):
             return SafeToRepeat()
-        return settled(status, video_id) or found(video_id)
+        return settled(status) or found(video_id)
 
     def _look_for_comment(self, delivery: Delivery, segment: int) -> Resolution:
         video_id, words = delivery.published[0].id, delivery.segments[segment].text
@@ -285,13 +285,15 @@ class YouTubePublisher(Standard):
             raise Retry("not_withdrawn", "YouTube did not take the video's time off.")
 
     def confirm(self, delivery: Delivery, remote: Remote) -> Resolution:
-        """After its time: read whether it is public."""
+        """After its time: read whether it is public. (Then it is out, even if YouTube should still be at work on the file.)"""
         status = read(delivery, remote.id)
         if status is None:
             return Absent()
-        if trouble(status) is None and status.get("privacyStatus") != "public":
-            return Working(10.0, "YouTube has not published the video yet.") if "publishAt" in status else Absent()
-        return settled(status, remote.id) or found(remote.id)
+        if (wrong := trouble(status)) is not None:
+            return Refused(*wrong)
+        if status.get("privacyStatus") == "public":
+            return found(remote.id)
+        return Working(10.0, "YouTube has not published the video yet.") if "publishAt" in status else Absent()
 
     def verify(self, account: Account, http: Http) -> AccountInfo:
         """The token's own channel."""
