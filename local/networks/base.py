@@ -88,6 +88,8 @@ class Network:
     """One stand-in. Subclasses set `platform`, build `routes` and answer their network's own shapes for failures."""
 
     platform: ClassVar[str]
+    client: ClassVar[tuple[str, str]] = ("local-client", "local-secret")
+    """Id and secret of the operator's app, for a network that accounts are connected to by consent."""
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -109,6 +111,10 @@ class Network:
     def authenticate(self, request: Request, groups: Mapping[str, str]) -> Response | None:
         """None when the request's token is good, else the network's own answer. Called for every phase but `auth`."""
         return None
+
+    def phase_of(self, route: Route, request: Request) -> Phase:
+        """What kind of call `request` is, where one route serves several (the last piece of an upload that publishes it)."""
+        return route.phase
 
     def rate_limited(self, retry_after: float) -> Response:
         """This network's 429, with its own headers."""
@@ -171,9 +177,6 @@ class World:
     def plan(self, request: Request) -> Plan:
         """Say how `request` (path: `/<platform>/…`) is served, using up a fault if one waits for it."""
         request.environ.setdefault("stand_in.arrived", self.now())
-        with self.lock:
-            for each in self.networks.values():
-                each.tick()
         prefix, _, rest = request.path.lstrip("/").partition("/")
         network = self.networks.get(prefix)
         if network is None:
@@ -184,7 +187,8 @@ class World:
             if match and route.method == request.method:
                 with self.lock:
                     self.requests.append((prefix, request.method, re.sub(r"bot[^/]+", "bot…", path)))
-                    return self._plan(network, route, request, match.groupdict())
+                    phase = network.phase_of(route, request)
+                    return self._plan(network, route._replace(phase=phase), request, match.groupdict())
         return Plan(0.0, lambda: answer(404, {"error": "not found"}), False)
 
     def _plan(self, network: Network, route: Route, request: Request, groups: dict[str, str]) -> Plan:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from ..domain.content import Draft, Segment
-from ..domain.rules import MediaLimit, NativeWindow, Rules, TextLimit, Violation
+from ..domain.rules import DailyCap, MediaLimit, NativeWindow, Rules, TextLimit, Violation
 from ._google import zulu
 
 IMAGE_FORMATS = ("image/jpeg", "image/png")
@@ -132,6 +132,10 @@ RULES = Rules(
     " with the same words since then.",
     source="developers.google.com/my-business, localPosts v4 (undated; members, states); text and photo limits by third parties"
     " (Ayrshare, Zernio 2026): 1,500 characters, JPEG or PNG of 10 KB to 5 MB, at least 250 x 250 pixels",
+    daily_cap=DailyCap(
+        10 * 60 * 24, 24, "developers.google.com/my-business/content/limits: 10 edits a minute and profile; 300 requests a minute and"
+        " project are shared by all", "dailyPosts",
+    ),
     native_scheduling="scheduledTime; its window is not documented",
     # The window is not documented: a month is well within what others schedule.
     native=NativeWindow(least=15 * 60, most=30 * 86_400),

@@ -308,7 +308,7 @@ class Delivery:
     options: Mapping[str, Any]
     http: Http
     now: Callable[[], datetime]
-    checkpoint: dict[str, Any] = field(default_factory=dict)
+    checkpoint: dict[str, Any] = field(default_factory=dict, repr=False)
     save: Callable[..., None] = lambda **values: None
     published: tuple[Remote, ...] = ()
     armed_at: datetime | None = None
