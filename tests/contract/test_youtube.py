@@ -427,6 +427,17 @@ def test_a_chunk_that_keeps_failing_ends_the_try_and_the_next_goes_on(desk: Desk
     assert len(desk.network.videos) == 1
 
 
+def test_a_session_that_takes_no_more_bytes_ends_the_try(desk: Desk) -> None:
+    desk.network.takes = 0
+    delivery = desk.delivery()
+    with pytest.raises(Retry) as caught:
+        PUBLISHER.prepare(delivery)
+    assert caught.value.code == "upload_stalled"
+    desk.network.takes = None
+    desk.publish(delivery)
+    assert desk.uploads() == 1
+
+
 def test_processing_is_waited_for_with_growing_pauses_and_then_no_longer(desk: Desk) -> None:
     desk.network.processing_seconds = 1000.0
     delivery, waits = desk.delivery(), []
