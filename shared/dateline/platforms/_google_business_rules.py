@@ -135,7 +135,7 @@ RULES = Rules(
     source="developers.google.com/my-business, localPosts v4 (undated; members, states); text and photo limits by third parties"
     " (Ayrshare, Zernio 2026): 1,500 characters, JPEG or PNG of 10 KB to 5 MB, at least 250 x 250 pixels",
     daily_cap=DailyCap(
-        10 * 60 * 24, 24, "developers.google.com/my-business/content/limits: 10 edits a minute and profile; all profiles of a project"
+        10 * 60 * 24, 24, "developers.google.com/my-business/content/limits: 10 edits a minute and profile; all of a project"
         " share 300 requests a minute", "dailyPosts",
     ),
     native_scheduling="scheduledTime; its window is not documented",
