@@ -88,6 +88,8 @@ class Network:
     """One stand-in. Subclasses set `platform`, build `routes` and answer their network's own shapes for failures."""
 
     platform: ClassVar[str]
+    client: ClassVar[tuple[str, str]] = ("local-client", "local-secret")
+    """Id and secret of the operator's app, for a network that accounts are connected to by consent."""
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -175,8 +177,6 @@ class World:
     def plan(self, request: Request) -> Plan:
         """Say how `request` (path: `/<platform>/…`) is served, using up a fault if one waits for it."""
         request.environ.setdefault("stand_in.arrived", self.now())
-        for network in self.networks.values():
-            network.tick()
         prefix, _, rest = request.path.lstrip("/").partition("/")
         network = self.networks.get(prefix)
         if network is None:

@@ -75,16 +75,11 @@ def test_a_plain_short_post_breaks_no_rule(name: str) -> None:
     from local.networks.registry import build_world
 
     rules = registry.rules(name)
-<<<<<<< HEAD
-    kind = "video" if "video" in rules.media and rules.min_media else "image"
-    media = (Media("https://cdn.example.com/a", kind),) * rules.min_media
-    assert check(rules, Draft((Segment("Hello", media),)), {}) == []
-=======
     network: Any = build_world(lambda: datetime(2026, 6, 15, tzinfo=UTC)).networks.get(name)
     settings = network.credentials_for(f"prof_{name}").get("settings", {}) if network else {}
-    media = (Media("https://cdn.example.com/a.jpg"),) * rules.min_media
+    kind = "video" if "video" in rules.media and rules.min_media else "image"
+    media = (Media("https://cdn.example.com/a", kind),) * rules.min_media
     assert check(rules, Draft((Segment("Hello", media),)), settings) == []
->>>>>>> boards
 
 
 def test_an_unknown_network_is_named_together_with_those_there_are() -> None:

@@ -64,7 +64,8 @@ def refresh(deps: Deps, profile: Profile, publisher: Publisher, credentials: dic
         raise NotReady("refresh_in_progress", "Another worker is refreshing the profile's token.", REFRESH_WAIT)
     tokens = None
     try:
-        tokens = publisher.refresh(account_of(deps, profile, publisher, credentials), deps.http)
+        whole = deps.apps.with_app(profile.platform, credentials)
+        tokens = publisher.refresh(account_of(deps, profile, publisher, whole), deps.http)
     finally:
         if tokens is None:
             deps.profiles.unlock(profile.id, lock)
