@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from hashlib import sha256
 from itertools import count
 from typing import Any
 
@@ -23,8 +24,7 @@ from tests.samples import Sample, samples_of
 
 LARGE = "https://cdn.example.com/large.mp4"
 MINUTE = timedelta(minutes=1)
-SAMPLES = [(network, sample) for network in ("tiktok", "snapchat") for sample in samples_of(network)]
-IDS = [f"{network}-{sample.name}" for network, sample in SAMPLES]
+NETWORKS = ("tiktok", "snapchat")
 SETTLED = {"tiktok-video", "snapchat-saved_story", "snapchat-spotlight"}
 """What can be looked up after a lost answer (Snapchat's where it lists posts)."""
 
@@ -58,37 +58,40 @@ def check(dateline: Dateline, target: Target, profile: str) -> None:
     assert noted == (seen if target.status in ("published", "failed") else [])
 
 
-@pytest.mark.parametrize(("network", "sample"), SAMPLES, ids=IDS)
-def test_every_shape_is_published_with_its_words(dateline: Dateline, network: str, sample: Sample) -> None:
-    post_id, profile = make(dateline, network, sample)
-    target = rest(dateline, post_id)
-    assert (target.status, target.error) == ("published", None)
-    check(dateline, target, profile)
-    if sample.shows_text:
-        assert dateline.world.seen(profile_id=profile)[0].text == dateline.read(post_id)["text"]
+@pytest.mark.parametrize("network", NETWORKS)
+def test_every_shape_is_published_with_its_words(dateline: Dateline, network: str) -> None:
+    for sample in samples_of(network):
+        post_id, profile = make(dateline, network, sample)
+        target = rest(dateline, post_id)
+        assert (target.error, target.status) == (None, "published")
+        check(dateline, target, profile)
+        if sample.shows_text:
+            assert dateline.world.seen(profile_id=profile)[0].text == dateline.read(post_id)["text"]
 
 
 @pytest.mark.parametrize("fault", ["lost_answer", "server_error", "slow", "rate_limit", "reject", "expired_token"])
-@pytest.mark.parametrize(("network", "sample"), SAMPLES, ids=IDS)
+@pytest.mark.parametrize("network", NETWORKS)
 def test_whatever_becomes_of_the_publishing_call_there_is_one_post_at_the_most(
-    dateline: Dateline, network: str, sample: Sample, fault: str
+    dateline: Dateline, network: str, fault: str
 ) -> None:
     dateline.http.deadline = 8.0
-    post_id, profile = make(dateline, network, sample)
-    dateline.world.add_fault(network, fault, seconds=10, retry_after=30)
-    target = rest(dateline, post_id)
-    dateline.clock.advance(MINUTE)
-    check(dateline, target, profile)
-    settled = f"{network}-{sample.name}" in SETTLED
-    known = {"rate_limit": "published", "expired_token": "published", "reject": "failed"}
-    expected = known.get(fault) or ("published" if settled else "unconfirmed")
-    if network == "snapchat" and fault == "server_error":
-        expected = "unconfirmed"  # what Snapchat does not list may be out all the same
-    assert target.status == expected, target.error
+    for sample in samples_of(network):
+        post_id, profile = make(dateline, network, sample)
+        dateline.world.add_fault(network, fault, seconds=10, retry_after=30)
+        target = rest(dateline, post_id)
+        dateline.clock.advance(MINUTE)
+        check(dateline, target, profile)
+        known = {"rate_limit": "published", "expired_token": "published", "reject": "failed"}
+        settled = f"{network}-{sample.name}" in SETTLED
+        expected = known.get(fault) or ("published" if settled else "unconfirmed")
+        if network == "snapchat" and fault == "server_error":
+            expected = "unconfirmed"  # what Snapchat does not list may be out all the same
+        assert target.status == expected, (sample.name, target.error)
 
 
-@pytest.mark.parametrize(("network", "sample"), SAMPLES, ids=IDS)
-def test_a_worker_may_die_at_any_call_to_the_network(dateline: Dateline, network: str, sample: Sample) -> None:
+@pytest.mark.parametrize(("network", "shape"), [("tiktok", "video"), ("tiktok", "image"), ("snapchat", "spotlight")])
+def test_a_worker_may_die_at_any_call_to_the_network(dateline: Dateline, network: str, shape: str) -> None:
+    sample = next(sample for sample in samples_of(network) if sample.name == shape)
     for number in count(1):
         for phase in ("before", "after"):
             post_id, profile = make(dateline, network, sample)
@@ -96,9 +99,8 @@ def test_a_worker_may_die_at_any_call_to_the_network(dateline: Dateline, network
             target = rest(dateline, post_id)
             dateline.stack.on_external_call = None
             check(dateline, target, profile)
-            assert target.status in ("published", "unconfirmed")
+            assert target.status in (("published",) if shape == "video" or not died else ("published", "unconfirmed"))
             if not died:
-                assert target.status == "published"
                 return
 
 
@@ -118,9 +120,9 @@ def crash_at(dateline: Dateline, network: str, number: int, phase: str) -> list[
     return died
 
 
-@pytest.mark.parametrize("network", ["tiktok", "snapchat"])
+@pytest.mark.parametrize("network", NETWORKS)
 def test_a_large_video_goes_out_whole_over_several_workers(dateline: Dateline, network: str) -> None:
-    dateline.http.files[LARGE] = files.mp4(20.0, size=45_000_000)
+    video = dateline.http.files[LARGE] = files.mp4(20.0, size=45_000_000)
     sample = Sample("video", ({"url": LARGE, "type": "video"},), {"contentType": "spotlight"} if network == "snapchat" else {})
     request, spent = dateline.http.request, []
 
@@ -133,14 +135,10 @@ def test_a_large_video_goes_out_whole_over_several_workers(dateline: Dateline, n
     dateline.http.request = slowly  # type: ignore[method-assign]
     post_id, profile = make(dateline, network, sample)
     target = rest(dateline, post_id)
-    assert (target.status, target.error) == ("published", None)
+    assert (target.error, target.status) == (None, "published")
     assert len(spent) == (4 if network == "tiktok" else 5)
     check(dateline, target, profile)
-    with dateline.world.lock:
-        [entry] = dateline.world.seen(profile_id=profile)
-    import hashlib
-
-    assert entry.extra["sha256"] == hashlib.sha256(dateline.http.files[LARGE].data).hexdigest()  # type: ignore[union-attr]
+    assert dateline.world.seen(profile_id=profile)[0].extra["sha256"] == sha256(video.data).hexdigest()
 
 
 def test_a_draft_is_published_as_far_as_dateline_goes(dateline: Dateline) -> None:
@@ -172,4 +170,5 @@ def test_a_video_that_takes_an_hour_is_waited_for(dateline: Dateline) -> None:
     post_id, profile = make(dateline, "tiktok", samples_of("tiktok")[0])
     target = rest(dateline, post_id)
     assert target.status == "published"
+    assert target.looks < 90
     check(dateline, target, profile)
