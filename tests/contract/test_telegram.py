@@ -206,11 +206,13 @@ def test_a_file_telegram_would_not_take_stops_the_post_before_the_call(bench: Be
 
 def test_media_are_looked_at_and_time_is_asked_for_before_the_call_is_armed(bench: Bench) -> None:
     asked: list[float] = []
-    delivery = bench.delivery(Segment("Look", (VIDEO, *PICTURES[:2])))
-    delivery.need = asked.append
-    PUBLISHER.prepare(delivery)
-    assert asked == [80.0]
-    assert (delivery.checkpoint, bench.http.sent) == ({}, [])
+    for size, wanted in ((0, []), (4_000_000, [60.0])):
+        pinned = Pinned({VIDEO.url: files.mp4(size=size)})
+        delivery = bench.delivery(Segment("Look", (VIDEO, *PICTURES[:2])), media=pinned)
+        delivery.need = asked.append
+        PUBLISHER.prepare(delivery)
+        assert asked == wanted
+        assert (delivery.checkpoint, bench.http.sent) == ({}, [])
 
 
 @pytest.mark.parametrize(("item", "method", "part", "mime"), [

@@ -9,6 +9,18 @@ from ..domain.rules import Rules
 from .base import Delivery, Failed, MediaFile
 from .calls import Body
 
+LONG_BYTES, LONG_SECONDS = 4_000_000, 60.0
+"""An exchange with more bytes than that is given so many seconds. More would hardly ever fit: an invocation has 90 in all."""
+
+
+def time_for(delivery: Delivery, size: int) -> float | None:
+    """The `seconds` of an exchange that sends `size` bytes, None for the ordinary ones. Raises `NotReady` unless there is time for
+    it: ask right before."""
+    if size <= LONG_BYTES:
+        return None
+    delivery.need(LONG_SECONDS)
+    return LONG_SECONDS
+
 
 def opened(delivery: Delivery, rules: Rules, item: Media, code: str = "media_format") -> MediaFile:
     """The pinned file of `item`, if it is one that the network takes, and the account's own server.

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..domain.content import Media, Segment
-from ._files import Form, opened
+from ._files import LONG_BYTES, LONG_SECONDS, Form, opened, time_for
 from ._telegram_rules import LOOKED_AT, LOOKS, SWITCHES
 from ._telegram_rules import RULES as RULES
 from ._telegram_rules import units_shown as units_shown
@@ -44,12 +44,6 @@ KINDS: Mapping[str, tuple[str, str]] = {
 }
 """Our type of medium -> the method that sends one alone, and what Telegram calls it there and in an album."""
 
-UPLOAD_SECONDS = 75.0
-"""What a message with files may take: they travel with the sending call."""
-
-ARMING_SECONDS = 5.0
-"""What lies between preparation and that call."""
-
 class Telegram(Standard):
     """`Publisher` for one bot in one chat. `account.account_id` is the chat's id."""
 
@@ -68,9 +62,7 @@ class Telegram(Standard):
         """See that every file is there and is one that Telegram takes, and that there is time to send them. Nothing is sent:
         Telegram keeps no upload apart from a message."""
         for segment in delivery.segments:
-            for item in segment.media:
-                _opened(delivery, item)
-        delivery.need(UPLOAD_SECONDS + ARMING_SECONDS)
+            time_for(delivery, sum(_opened(delivery, item).size for item in segment.media))
 
     def publish(self, delivery: Delivery, segment: int) -> tuple[Remote, ...]:
         """Send the message. An album is one `Remote`: the first message's id, all ids in `extra["messageIds"]`."""
@@ -160,7 +152,7 @@ def _message(delivery: Delivery, chat: str, segment: Segment) -> tuple[str, dict
 def _upload(fields: Mapping[str, str], files: Mapping[str, tuple[str, MediaFile]]) -> dict[str, Any]:
     """The arguments of a request with files, which are read while it is sent."""
     form = Form(fields, files)
-    return {"data": form, "headers": form.headers, "seconds": UPLOAD_SECONDS}
+    return {"data": form, "headers": form.headers, "seconds": LONG_SECONDS if len(form) > LONG_BYTES else None}
 
 
 def _looks(delivery: Delivery, item: Media) -> dict[str, Any]:
