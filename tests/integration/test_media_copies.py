@@ -1,4 +1,4 @@
-"""Copies are made soon after a post is scheduled, whatever their size and whoever dies over them: it publishes what was there then."""
+"""Copies are made soon after a post is scheduled, whatever their size and whoever dies over them."""
 
 from __future__ import annotations
 

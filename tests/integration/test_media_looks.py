@@ -101,7 +101,8 @@ def test_an_address_that_is_not_public_is_refused(dateline: Dateline, monkeypatc
 
     monkeypatch.setattr(dateline.http, "fetch", fetch)
     with nothing_written(dateline):
-        problem = refused(dateline.api("POST", "/v1/posts", body({"url": "http://10.0.0.1/a"})), "content_invalid", "/media/0/url")
+        answer = dateline.api("POST", "/v1/posts", body({"url": "http://10.0.0.1/a.jpg"}))
+        problem = refused(answer, "content_invalid", "/media/0/url")
     assert problem["errors"][0]["code"] == "media.private_address"
 
 

@@ -106,7 +106,8 @@ class MediaStore:
 
     def copy(self, source: str, key: str, mime: str) -> None:
         """Copy an object within the bucket (S3 does it itself, up to 5 GB). Raises `MediaUnavailable`."""
-        self._call("copy_object", key, CopySource=quote(f"{self._bucket}/{source}"), ContentType=mime, MetadataDirective="REPLACE")
+        place = quote(f"{self._bucket}/{source}")
+        self._call("copy_object", key, CopySource=place, ContentType=mime, MetadataDirective="REPLACE")
 
     def delete(self, key: str) -> None:
         """Remove an object; one that is not there is no error. Raises `MediaUnavailable`."""
