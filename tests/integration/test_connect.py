@@ -295,6 +295,21 @@ def test_the_operator_stores_an_app_without_its_secret_on_the_command_line(
     assert connected(dateline)["status"] == "connected"
 
 
+def test_an_app_that_the_network_gives_less_asks_for_less(dateline: Dateline, monkeypatch: pytest.MonkeyPatch) -> None:
+    network = joined(dateline, monkeypatch, app=False)
+    pair = dict(zip(("clientId", "clientSecret"), network.client, strict=True))
+    monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps({**pair, "scopes": "read"})))
+    assert admin.main(["set-app", "consenting"]) == 0
+    network.scope = "read"
+    headers = {"idempotency-key": "less"}
+    for begun in (dateline.api("POST", "/v1/connect/consenting", {}, headers=headers).json() for _ in range(2)):
+        assert query_of(begun["authorizeUrl"])["scope"] == "read"
+    come_back(dateline, begun)
+    profile = read(dateline, begun)["profiles"][0]
+    assert dateline.api("GET", f"/v1/profiles/{profile['id']}/health").json()["missingScopes"] == ["write"]
+    assert dateline.deps.apps.with_app("consenting", {}) == pair
+
+
 def test_set_app_refuses_what_is_no_app(
     dateline: Dateline, network: Consenting, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
