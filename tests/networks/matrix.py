@@ -1,8 +1,8 @@
 """Every shape of post on every network, through all that can go wrong, over the real handlers; and the page that shows it.
 
-A network is played alone: each case has a profile (an account) of its own, and what the network's readers can see is compared with
-what Dateline says. `python -m tests.networks.matrix [network …]` plays them and writes results.json and docs/networks.md; the
-tests beside this module play them again and compare.
+A network is played alone: each case has a profile (an account) of its own, and what the network's readers can see is compared
+with what Dateline says. `python -m tests.networks.matrix [network …]` plays them and writes results.json and docs/networks.md;
+the tests beside this module play them again and compare.
 """
 
 from __future__ import annotations
