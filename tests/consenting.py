@@ -55,6 +55,7 @@ class ConsentingPublisher(Standard):
         own = [] if said.get("onlyPages") else [Choice(info.account_id, info.name, settings=info.settings)]
         return own + [
             Choice(page["id"], page["name"], "page", credentials={"accessToken": page["token"]}, expires_in=0)
+            if "token" in page else Choice(page["id"], page["name"], "board")
             for page in said.get("pages", [])
         ]
 
@@ -68,7 +69,9 @@ class ConsentingPublisher(Standard):
         said = harmless(lambda: http.request("POST", f"{account.server}/token", data=form))
         if said.status != 200:
             raise TokenRefused("grant_refused", "Consenting no longer takes the refresh token.")
-        return NewTokens({"accessToken": said_by(said)["access_token"]}, int(said_by(said)["expires_in"]))
+        body = said_by(said)
+        rotated = {"refreshToken": body["refresh_token"]} if body.get("refresh_token") else {}
+        return NewTokens({"accessToken": body["access_token"], **rotated}, int(body["expires_in"]))
 
 
 PUBLISHER = cast(Publisher, ConsentingPublisher())

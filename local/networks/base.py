@@ -27,11 +27,13 @@ MOST_SECONDS = 10.0
 
 
 class Route(NamedTuple):
-    """`path` is a regular expression for the whole path below the network's prefix; its named groups are passed on."""
+    """`path` is a regular expression for the whole path below the network's prefix; its named groups are passed on.
+
+    `phase` may depend on the request, where one path both prepares and publishes."""
 
     method: str
     path: str
-    phase: Phase
+    phase: Phase | Callable[[Request], Phase]
     handle: Callable[..., Response]
 
 
@@ -192,13 +194,15 @@ class World:
         return Plan(0.0, lambda: answer(404, {"error": "not found"}), False)
 
     def _plan(self, network: Network, route: Route, request: Request, groups: dict[str, str]) -> Plan:
+        phase = route.phase(request) if callable(route.phase) else route.phase
+
         def work() -> Response:
             with self.lock:
                 network.tick()
-                refused = None if route.phase == "auth" else network.authenticate(request, groups)
+                refused = None if phase == "auth" else network.authenticate(request, groups)
                 return refused if refused is not None else route.handle(request, **groups)
 
-        fault = self._take(network, route.phase)
+        fault = self._take(network, phase)
         if fault is None:
             return Plan(0.0, work, False)
         if fault.kind == "rate_limit":

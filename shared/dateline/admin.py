@@ -187,7 +187,7 @@ def set_app(deps: Deps, options: argparse.Namespace) -> dict[str, Any]:
     if flow is None or flow.register:
         known = ", ".join(sorted(name for name, flow in flows.items() if not flow.register)) or "none"
         raise LookupError(f"{options.platform!r} is not a network that an app is stored for; those are: {known}.")
-    app = _app_from(os.environ, flow.app_fields)
+    app = _app_from(os.environ, (*flow.app_fields, "scopes"))
     missing = [field for field in flow.app_fields if not app.get(field)]
     if missing and missing != ["clientSecret"]:
         raise LookupError(f"The app is not whole: {', '.join(missing)} is missing.")
@@ -207,7 +207,7 @@ def _app_from(environment: Mapping[str, str], fields: Sequence[str]) -> dict[str
     if sys.stdin.isatty():
         import getpass
 
-        asked = {field: getpass.getpass(f"{field}: ") for field in fields}
+        asked = {field: getpass.getpass(f"{field}: ") for field in fields if field != "scopes"}
         return {field: value.strip() for field, value in asked.items() if value.strip()}
     text = sys.stdin.read().strip()
     try:

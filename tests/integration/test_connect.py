@@ -12,6 +12,7 @@ import pytest
 
 from dateline import admin, wiring
 from dateline.domain.profile import disconnect
+from dateline.platforms.base import Account, Http, NewTokens, NotReady
 from dateline.platforms.connect import OAuth2
 from dateline.usecases import tokens
 from local.networks.base import Route, answer
@@ -294,6 +295,21 @@ def test_the_operator_stores_an_app_without_its_secret_on_the_command_line(
     assert connected(dateline)["status"] == "connected"
 
 
+def test_an_app_that_the_network_gives_less_asks_for_less(dateline: Dateline, monkeypatch: pytest.MonkeyPatch) -> None:
+    network = joined(dateline, monkeypatch, app=False)
+    pair = dict(zip(("clientId", "clientSecret"), network.client, strict=True))
+    monkeypatch.setattr("sys.stdin", io.StringIO(json.dumps({**pair, "scopes": "read"})))
+    assert admin.main(["set-app", "consenting"]) == 0
+    network.scope = "read"
+    headers = {"idempotency-key": "less"}
+    for begun in (dateline.api("POST", "/v1/connect/consenting", {}, headers=headers).json() for _ in range(2)):
+        assert query_of(begun["authorizeUrl"])["scope"] == "read"
+    come_back(dateline, begun)
+    profile = read(dateline, begun)["profiles"][0]
+    assert dateline.api("GET", f"/v1/profiles/{profile['id']}/health").json()["missingScopes"] == ["write"]
+    assert dateline.deps.apps.with_app("consenting", {}) == pair
+
+
 def test_set_app_refuses_what_is_no_app(
     dateline: Dateline, network: Consenting, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -314,6 +330,67 @@ def test_tokens_are_renewed_with_the_operators_app_which_no_profile_keeps(dateli
     assert network.grants.owner(renewed["accessToken"]) == "ann"
     assert network.token_requests[-1]["client_secret"] == "consenting-client-secret"
     assert "clientSecret" not in held(dateline, made["id"]) and "clientId" not in held(dateline, made["id"])
+
+
+def test_accounts_that_share_a_rotating_grant_renew_it_once_for_all_of_them(dateline: Dateline, network: Consenting) -> None:
+    network.grants.rotates, network.only_pages = True, True
+    network.pages = [{"id": f"b-{n}", "name": f"Board {n}"} for n in (1, 2, 3)]
+    begun = begin(dateline)
+    come_back(dateline, begun)
+    chosen = dateline.api("POST", f"/v1/connections/{begun['connectionId']}", {"accountIds": ["b-1", "b-2", "b-3"]}).json()
+    ids = [profile["id"] for profile in chosen["profiles"]]
+
+    def renew(profile_id: str) -> dict[str, str]:
+        profile = dateline.deps.profiles.get(profile_id)
+        assert profile is not None
+        return tokens.fresh_credentials(dateline.deps, profile, consenting.PUBLISHER)
+
+    for order in (ids, ids[::-1], [ids[1], ids[2], ids[0]]):
+        dateline.clock.advance(int(LIFE.total_seconds()))
+        asked = len(network.token_requests)
+        first = renew(order[0])
+        dateline.clock.advance(600)
+        for profile_id in order[1:]:
+            assert renew(profile_id)["accessToken"] == first["accessToken"]
+            stored_now = dateline.deps.profiles.get(profile_id)
+            assert stored_now is not None and stored_now.token_expires_at is not None
+            assert stored_now.token_expires_at - dateline.clock.now() == LIFE - timedelta(seconds=600)
+        assert len(network.token_requests) == asked + 1, "one renewal for all"
+        assert network.grants.owner(first["accessToken"]) == "ann"
+    leaving = begin(dateline, profileId=ids[0])
+    come_back(dateline, leaving)
+    assert "grantId" not in held(dateline, ids[0])
+    dateline.clock.advance(int(LIFE.total_seconds()))
+    assert renew(ids[0])["accessToken"] != renew(ids[1])["accessToken"] == renew(ids[2])["accessToken"]
+
+
+def test_accounts_that_share_a_grant_never_renew_it_at_the_same_time(dateline: Dateline, network: Consenting) -> None:
+    network.grants.rotates, network.only_pages = True, True
+    network.pages = [{"id": f"b-{n}", "name": f"Board {n}"} for n in (1, 2)]
+    begun = begin(dateline)
+    come_back(dateline, begun)
+    chosen = dateline.api("POST", f"/v1/connections/{begun['connectionId']}", {"accountIds": ["b-1", "b-2"]}).json()
+    one, two = (dateline.deps.profiles.get(profile["id"]) for profile in chosen["profiles"])
+    assert one is not None and two is not None
+    busy: list[str] = []
+    refresh = consenting.PUBLISHER.refresh
+
+    def slow(account: Account, http: Http) -> NewTokens | None:
+        other = dateline.deps.profiles.get(two.id if account.profile_id == one.id else one.id)
+        assert other is not None
+        with pytest.raises(NotReady) as raised:
+            tokens.refresh(dateline.deps, other, consenting.PUBLISHER, held(dateline, other.id))
+        busy.append(raised.value.code)
+        return refresh(account, http)
+
+    for profile in (one, two):
+        dateline.clock.advance(int(LIFE.total_seconds()))
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(consenting.PUBLISHER, "refresh", slow)
+            fresh = dateline.deps.profiles.get(profile.id)
+            assert fresh is not None
+            tokens.fresh_credentials(dateline.deps, fresh, consenting.PUBLISHER)
+    assert busy == ["refresh_in_progress"] * 2
 
 
 def test_a_client_may_bring_an_app_of_its_own_which_its_profile_keeps(dateline: Dateline, network: Consenting) -> None:

@@ -284,7 +284,7 @@ class ConnectIn(Shape):
 class ChooseIn(Shape):
     """Which of a consent's accounts to connect."""
 
-    account_ids: Annotated[list[str], Field(min_length=1, max_length=100, description="`accountId`s of `choices`")]
+    account_ids: Annotated[list[str], Field(min_length=1, max_length=50, description="`accountId`s of `choices`")]
 
 
 class ProfilePatch(Shape):

@@ -1,6 +1,7 @@
 """The credentials of the operator's own apps with the networks, from Secrets Manager: one secret per network.
 
-A secret `<prefix>/<platform>` holds `{"clientId": …, "clientSecret": …}`. What was read is remembered for some minutes, and that
+A secret `<prefix>/<platform>` holds `{"clientId": …, "clientSecret": …}`, and `"scopes"`, separated by blanks, for an app that
+the network has not given all of them. What was read is remembered for some minutes, and that
 there is none for less. Secrets Manager rather than SSM: its client is made in 7 ms, SSM's in 66 (docs/decisions.md).
 """
 
@@ -70,7 +71,8 @@ class Apps:
         flow = registry.publisher(platform).connect
         if flow is None or flow.register or credentials.get("clientId"):
             return dict(credentials)
-        return {**self.of(platform), **credentials}
+        app = self.of(platform)
+        return {**{field: app[field] for field in flow.app_fields if field in app}, **credentials}
 
     def put(self, platform: str, app: Mapping[str, str]) -> str:
         """Store an app, in place of the one there was; the secret's name. For an operator: no function has the right.

@@ -23,6 +23,7 @@ from . import granted
 from .granted import again
 
 if TYPE_CHECKING:
+    from ..platforms.connect import OAuth2
     from ..wiring import Deps
 
 log = logging.getLogger("dateline")
@@ -70,6 +71,7 @@ def begin(deps: Deps, wish: Wish) -> tuple[Connection, str]:
     app = dict(wish.app) if wish.app else _app(deps, account, publisher, redirect_uri)
     secret, verifier, connection_id = secrets.token_urlsafe(32), secrets.token_urlsafe(48), new_id("conn", now)
     kept = {**app, "verifier": verifier, "secret": secret}
+    flow = _asked(flow, app)
     connection = Connection(
         connection_id, wish.workspace_id, wish.mode, wish.platform, wish.server, redirect_uri, hash_of(secret), now,
         now + CONSENT,
@@ -91,7 +93,13 @@ def authorize_url(deps: Deps, connection: Connection) -> str | None:
     kept = deps.secrets.open(connection.workspace_id, connection.id, connection.sealed[0])
     account = _account(deps, connection.platform, publisher, connection.server, {})
     state = f"{connection.id}.{kept['secret']}"
-    return oauth.authorize_url(account, publisher.connect, kept["clientId"], connection.redirect_uri, state, kept["verifier"])
+    flow = _asked(publisher.connect, kept)
+    return oauth.authorize_url(account, flow, kept["clientId"], connection.redirect_uri, state, kept["verifier"])
+
+
+def _asked(flow: OAuth2, app: Mapping[str, str]) -> OAuth2:
+    """The flow with the scopes that the operator names for an app: a network refuses all where it has not given the app one."""
+    return flow._replace(scopes=tuple(app["scopes"].split())) if app.get("scopes") else flow
 
 
 def _account(deps: Deps, platform: str, publisher: Publisher, server: str, credentials: Mapping[str, str]) -> Account:

@@ -17,7 +17,7 @@ from ..domain.ids import new_id
 from ..domain.profile import Profile, note, reconnect
 from ..platforms.base import Failed, Outcome, Retry
 from ..store.tables import Conflict
-from . import holding, pausing, tokens
+from . import holding, pausing, sharing, tokens
 from .credentials import MOST_CREDENTIALS_BYTES
 
 if TYPE_CHECKING:
@@ -90,6 +90,7 @@ def choose(deps: Deps, connection: Connection, account_ids: Sequence[str]) -> Co
     chosen = [assigned(deps, connection, offers[account_id]) for account_id in dict.fromkeys(account_ids)]
     deps.connections.save(connection)
     grant = deps.secrets.open(connection.workspace_id, connection.id, connection.sealed[0])
+    alike = [offer.profile_id or "" for offer in chosen if offer.sealed is None] if grant.get("refreshToken") else []
     profiles = []
     for offer in chosen:
         own: dict[str, str] = {}
@@ -97,7 +98,8 @@ def choose(deps: Deps, connection: Connection, account_ids: Sequence[str]) -> Co
             bundle = deps.secrets.open(connection.workspace_id, connection.id, connection.sealed[offer.sealed])
             own = json.loads(bundle[offer.account_id])
         try:
-            profiles.append(settle(deps, connection, offer, {**grant, **own}))
+            mates = sharing.shared(connection.id, alike) if offer.profile_id in alike else {}
+            profiles.append(settle(deps, connection, offer, {**grant, **own, **mates}))
         except Failed as refused:
             raise Problem("invalid_request", refused.detail, pointer="/accountIds") from None
         except Outcome as busy:
@@ -140,6 +142,7 @@ def settle(deps: Deps, connection: Connection, offer: Offer, credentials: dict[s
             whole = credentials
         else:
             old = deps.secrets.open(profile.workspace_id, profile.id, profile.secret)
+            old = sharing.without(old) if credentials.get("refreshToken") else old
             whole = {**(old if old.get("clientId") == credentials.get("clientId") else {}), **credentials}
             profile.name, profile.account_id = connection.name or profile.name, offer.account_id
         profile.settings = {**profile.settings, **offer.settings}
