@@ -56,6 +56,7 @@ def test_the_caps_are_those_of_the_sources() -> None:
     assert {name: registry.rules(name).daily_cap.limit for name in NAMES} == {  # type: ignore[union-attr]
         "mastodon": 300 * 24 // 3, "bluesky": 35_000 // 3, "x": 2_400, "telegram": 20 * 60 * 24, "sandbox": 10_000,
         "linkedin": 150, "facebook": 400, "youtube": 100, "google_business": 10 * 60 * 24,
+        "tiktok": 15, "snapchat": 100,
     }
 
 
