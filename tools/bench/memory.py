@@ -1,7 +1,7 @@
 """How much memory publishing a large video takes: `python -m tools.bench.memory [megabytes]` (1024 if not given).
 
-The real deliver handler runs in a process of its own, with DynamoDB and S3 answering over HTTP from here and a network that swallows
-what it is sent; only the bytes of the video are made up on the way. What is printed is that process's largest resident set, once
+The real deliver handler runs in a process of its own, with DynamoDB and S3 answering over HTTP from here and a network that takes
+all it is sent; only the bytes of the video are made up on the way. What is printed is that process's largest resident set, once
 for a file sent as one body that is read as it goes, once for one sent in pieces of 16 MB; a third run copies the file into the
 bucket with the real media handler.
 """
