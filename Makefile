@@ -20,7 +20,7 @@ RUN := PYTHONPATH=shared:. .venv/bin/python
 SAM := SAM_CLI_TELEMETRY=0 .cache/sam/bin/sam
 UV  := .venv/bin/uv --quiet
 
-.PHONY: help setup run admin listen test lint types openapi openapi-check bench simulate template build deploy check lock clean
+.PHONY: help setup run admin listen test lint types openapi openapi-check platforms platforms-check bench simulate template build deploy check lock clean
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -51,6 +51,12 @@ openapi: $(READY) ## Write the OpenAPI file
 openapi-check: $(READY) ## Fail if the OpenAPI file is stale
 	$(RUN) -m tools.openapi --check
 
+platforms: $(READY) ## Write docs/platforms.md from the catalogue
+	$(RUN) -m tools.platforms_page
+
+platforms-check: $(READY) ## Fail if docs/platforms.md is stale
+	$(RUN) -m tools.platforms_page --check
+
 bench: $(READY) ## Measure cold starts, requests and writes
 	$(RUN) -m tools.bench $(ARGS)
 
@@ -77,7 +83,7 @@ build: $(READY) $(SAM_READY) ## sam build, plus bytecode (halves the imports of 
 deploy: build ## build, then sam deploy (CONFIG=prod for the prod section)
 	$(SAM) deploy --config-env $(CONFIG)
 
-check: lint types test openapi-check template ## All that CI does
+check: lint types test openapi-check platforms-check template ## All that CI does
 
 lock: $(READY) ## Resolve the pinned requirement files again (ARGS=--upgrade for newer versions)
 	@compile="$(UV) pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \

@@ -70,6 +70,9 @@ def needs(service: str, operation: str, params: Mapping[str, Any], region: str =
             # Decrypt may leave the key out: the ciphertext names it.
             key = params.get("KeyId", "*")
             yield Need(f"kms:{operation}", key if key.startswith("arn:") else f"{arn}key/{key}")
+        case "secretsmanager":
+            # Its ARN ends in six characters of AWS's own.
+            yield Need(f"secretsmanager:{operation}", f"{arn}secret:{params['SecretId']}-??????")
         case "s3":
             for action, key in _object_actions(operation, params):
                 yield Need(f"s3:{action}", f"arn:aws:s3:::{key}")

@@ -27,11 +27,13 @@ MOST_SECONDS = 10.0
 
 
 class Route(NamedTuple):
-    """`path` is a regular expression for the whole path below the network's prefix; its named groups are passed on."""
+    """`path` is a regular expression for the whole path below the network's prefix; its named groups are passed on.
+
+    `phase` may depend on the request, where one path both prepares and publishes."""
 
     method: str
     path: str
-    phase: Phase
+    phase: Phase | Callable[[Request], Phase]
     handle: Callable[..., Response]
 
 
@@ -88,6 +90,8 @@ class Network:
     """One stand-in. Subclasses set `platform`, build `routes` and answer their network's own shapes for failures."""
 
     platform: ClassVar[str]
+    client: ClassVar[tuple[str, str]] = ("local-client", "local-secret")
+    """Id and secret of the operator's app, for a network that accounts are connected to by consent."""
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -109,6 +113,10 @@ class Network:
     def authenticate(self, request: Request, groups: Mapping[str, str]) -> Response | None:
         """None when the request's token is good, else the network's own answer. Called for every phase but `auth`."""
         return None
+
+    def phase_of(self, route: Route, request: Request) -> Phase:
+        """What kind of call `request` is, where one route serves several (the last piece of an upload that publishes it)."""
+        return route.phase
 
     def rate_limited(self, retry_after: float) -> Response:
         """This network's 429, with its own headers."""
@@ -133,9 +141,12 @@ class Network:
         """
         return False
 
+    def tick(self) -> None:
+        """Let happen what is due by now without anybody asking (a post that the network itself publishes at its time)."""
+
     def visible(self, profile_id: str, remote_id: str, text: str, media: list[str] | None = None,
                 in_reply_to: str | None = None, **extra: Any) -> Entry:
-        """Write to the ledger: from this moment a reader can see it."""
+        """Write to the ledger: from this moment a reader can see it. (What `tick` finds due has its own time: set `at` then.)"""
         entry = Entry(self.platform, profile_id, remote_id, text, media or [], in_reply_to, self.now(), extra=extra)
         self.world.ledger.append(entry)
         return entry
@@ -178,16 +189,20 @@ class World:
             if match and route.method == request.method:
                 with self.lock:
                     self.requests.append((prefix, request.method, re.sub(r"bot[^/]+", "bot…", path)))
-                    return self._plan(network, route, request, match.groupdict())
+                    phase = network.phase_of(route, request)
+                    return self._plan(network, route._replace(phase=phase), request, match.groupdict())
         return Plan(0.0, lambda: answer(404, {"error": "not found"}), False)
 
     def _plan(self, network: Network, route: Route, request: Request, groups: dict[str, str]) -> Plan:
+        phase = route.phase(request) if callable(route.phase) else route.phase
+
         def work() -> Response:
             with self.lock:
-                refused = None if route.phase == "auth" else network.authenticate(request, groups)
+                network.tick()
+                refused = None if phase == "auth" else network.authenticate(request, groups)
                 return refused if refused is not None else route.handle(request, **groups)
 
-        fault = self._take(network, route.phase)
+        fault = self._take(network, phase)
         if fault is None:
             return Plan(0.0, work, False)
         if fault.kind == "rate_limit":
@@ -223,7 +238,10 @@ class World:
             self.faults.setdefault(platform, []).append(Fault(kind, times, retry_after, seconds, at))
 
     def seen(self, platform: str | None = None, profile_id: str | None = None) -> list[Entry]:
-        """The ledger, oldest first, without what was deleted."""
+        """The ledger, oldest first, without what was deleted. What is due by now becomes visible first."""
+        with self.lock:
+            for network in self.networks.values():
+                network.tick()
         return [
             e for e in self.ledger
             if not e.gone and platform in (None, e.platform) and profile_id in (None, e.profile_id)

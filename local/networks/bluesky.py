@@ -1,4 +1,4 @@
-"""A stand-in for a Bluesky personal data server: repositories with record keys and CIDs, sessions that run out and rotate.
+"""A stand-in for a Bluesky personal data server and the video service: record keys and CIDs, sessions that run out and rotate.
 
 It behaves as the tested PDS 0.5.35 did (400 for a bad key or date, 500 for a taken key, no second commit for the same content)
 and shares no code with the publisher: it computes CIDs for itself, so that a thread whose references are wrong can be told.
@@ -29,7 +29,18 @@ GRACE = timedelta(hours=2)
 
 _TID = re.compile(r"[2-7a-j][2-7a-z]{12}")
 _DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
-_PUBLIC = re.compile(r".*/xrpc/com\.atproto\.(repo\.(getRecord|listRecords)|identity\.resolveHandle)")
+_PUBLIC = re.compile(
+    r".*/xrpc/(com\.atproto\.(repo\.(getRecord|listRecords)|identity\.resolveHandle)|app\.bsky\.video\.getJobStatus)"
+)
+GATES = "app.bsky.feed.threadgate"
+GATE_RULES = ("mentionRule", "followerRule", "followingRule", "listRule")
+PDS = "pds.bsky.local"
+"""The host of the server that keeps the repositories: another than the one that is signed in at."""
+VIDEO_BYTES = 300_000_000
+VIDEO_TYPES: Mapping[str, tuple[bytes, int]] = {
+    "video/mp4": (b"ftyp", 4), "video/quicktime": (b"ftyp", 4), "video/webm": (b"\x1aE\xdf\xa3", 0), "image/gif": (b"GIF8", 0),
+}
+EMBED = "app.bsky.embed."
 
 
 class _Refusal(Exception):
@@ -50,6 +61,28 @@ class _Session:
 
 
 @dataclass
+class _Service:
+    """A token for a service: whose it is, for which audience and method, until when."""
+
+    did: str
+    aud: str
+    lxm: str
+    until: datetime
+
+
+@dataclass
+class _Job:
+    """A video being processed: `blob` is what comes of it at `ready`, unless `refused` says a failure code and why."""
+
+    id: str
+    did: str
+    ready: datetime
+    blob: dict[str, Any]
+    refused: tuple[str, str] | None
+    again: bool = False
+
+
+@dataclass
 class _Stored:
     """One record of a repository."""
 
@@ -60,7 +93,8 @@ class _Stored:
 
 
 class BlueskyNetwork(Network):
-    """One server with any number of accounts; `prof_bluesky` is alice.bsky.local."""
+    """One server with any number of accounts; `prof_bluesky` is alice.bsky.local. A video is processed for `processing_seconds`
+    and fails in the end with `refuse_video`, a failure code and words; none is taken while e-mail addresses are `unconfirmed`."""
 
     platform: ClassVar[str] = "bluesky"
 
@@ -73,6 +107,15 @@ class BlueskyNetwork(Network):
         self.refreshing: dict[str, _Session] = {}
         self.blobs: dict[tuple[str, str], dict[str, Any]] = {}
         self.repos: dict[str, dict[str, _Stored]] = {}
+        self.gates: dict[tuple[str, str], dict[str, Any]] = {}
+        """Threadgates by repository and record key."""
+        self.services: dict[str, _Service] = {}
+        self.jobs: dict[str, _Job] = {}
+        self.videos: dict[tuple[str, str], _Job] = {}
+        """The first job for each account's file."""
+        self.processing_seconds = 5.0
+        self.refuse_video: tuple[str, str] | None = None
+        self.unconfirmed = False
         self.commits = 0
         """How often a repository changed: writing the same record again is no commit."""
         handlers: dict[str, tuple[str, Phase, Callable[..., Response]]] = {
@@ -85,11 +128,15 @@ class BlueskyNetwork(Network):
             "repo.listRecords": ("GET", "read", self._list_records),
             "identity.resolveHandle": ("GET", "read", self._resolve_handle),
             "server.getSession": ("GET", "read", self._get_session),
+            "server.getServiceAuth": ("GET", "prepare", self._get_service_auth),
             "server.createSession": ("POST", "auth", self._create_session),
             "server.refreshSession": ("POST", "auth", self._refresh_session),
         }
         for name, (method, phase, handle) in handlers.items():
             self.routes.append(Route(method, rf"/xrpc/com\.atproto\.{re.escape(name)}", phase, _answering(handle)))
+        video = r"/video\.bsky\.app/xrpc/app\.bsky\.video\."
+        self.routes.append(Route("POST", video + "uploadVideo", "prepare", _answering(self._upload_video)))
+        self.routes.append(Route("GET", video + "getJobStatus", "prepare", _answering(self._get_job_status)))
         self._account("prof_bluesky")
 
     def credentials_for(self, profile_id: str) -> dict[str, Any]:
@@ -107,6 +154,12 @@ class BlueskyNetwork(Network):
         token = _bearer(request)
         if not token:
             return _error(401, "AuthMissing", "Authentication Required")
+        if "/video.bsky.app/" in request.path:
+            service = self.services.get(token)
+            good = service is not None and service.until > self.now() and service.aud == f"did:web:{PDS}"
+            if service is not None and good and service.lxm == "com.atproto.repo.uploadBlob":
+                return None
+            return answer(401, {"error": "BadJwt", "message": "jwt audience or scope does not match, or it has expired"})
         if token in self.refreshing:
             return _error(400, "InvalidToken", "Bad token scope")
         if token not in self.access:
@@ -184,7 +237,64 @@ class BlueskyNetwork(Network):
 
     def _get_session(self, request: Request) -> Response:
         did = self._did(request)
-        return answer(200, {"did": did, "handle": self.accounts[did][1], "active": True})
+        service = {"id": "#atproto_pds", "type": "AtprotoPersonalDataServer", "serviceEndpoint": f"https://{PDS}"}
+        return answer(200, {
+            "did": did, "handle": self.accounts[did][1], "active": True, "didDoc": {"id": did, "service": [service]},
+        })
+
+    def _get_service_auth(self, request: Request) -> Response:
+        asked = request.args
+        life = float(asked.get("exp", self.now().timestamp() + 60)) - self.now().timestamp()
+        if not asked.get("aud", "").startswith("did:"):
+            return _error(400, "InvalidRequest", "aud must be a valid atproto DID or did#serviceId reference")
+        if not 0 <= life <= 3600 or (life > 60 and not asked.get("lxm")):
+            return _error(400, "BadExpiration", "cannot request a token with such an expiration")
+        token = f"local-service-{self.next_number()}"
+        until = self.now() + timedelta(seconds=life)
+        self.services[token] = _Service(self._did(request), asked["aud"], asked.get("lxm", "*"), until)
+        return answer(200, {"token": token})
+
+    def _upload_video(self, request: Request) -> Response:
+        did, content = self.services[_bearer(request)].did, request.get_data()
+        kind = (request.content_type or "").partition(";")[0]
+        magic, start = VIDEO_TYPES.get(kind, (b"", 0))
+        if request.args.get("did") != did or not request.args.get("name"):
+            return _error(400, "InvalidRequest", "did and name are needed, and did is the token's")
+        if self.unconfirmed:
+            return answer(400, {"jobStatus": {"did": "", "error": "unconfirmed_email", "jobId": "", "state": ""}})
+        if not magic or not content[start:].startswith(magic):
+            return _error(400, "invalid_content_type", "Invalid content type")
+        if len(content) > VIDEO_BYTES:
+            return _error(413, "file_too_large", "File too large")
+        digest = hashlib.sha256(content).hexdigest()
+        before = self.videos.get((did, digest))
+        job_id = f"job{self.next_number():06d}"
+        if before is not None and before.refused is None:
+            job = self.jobs[job_id] = _Job(job_id, did, before.ready, before.blob, None, again=True)
+            known = {"error": "already_exists", "message": "Video already processed", "state": "JOB_STATE_COMPLETED"}
+            return answer(409, {"did": did, "jobId": job.id, **known})
+        blob = {
+            "$type": "blob", "ref": {"$link": _cid(b"\x01\x55", b"transcoded" + content)}, "mimeType": "video/mp4",
+            "size": len(content),
+        }
+        ready = self.now() + timedelta(seconds=self.processing_seconds)
+        self.jobs[job_id] = self.videos[did, digest] = _Job(job_id, did, ready, blob, self.refuse_video)
+        return answer(200, {"did": did, "jobId": job_id, "state": "JOB_STATE_CREATED"})
+
+    def _get_job_status(self, request: Request) -> Response:
+        job = self.jobs.get(request.args.get("jobId", ""))
+        if job is None:
+            return _error(400, "InvalidRequest", "missing jobId")
+        status: dict[str, Any] = {"jobId": job.id, "did": job.did, "state": "JOB_STATE_ENCODING", "progress": 50}
+        if job.ready <= self.now() and job.refused is not None:
+            code, words = job.refused
+            status |= {"state": "JOB_STATE_FAILED", "failureCode": code, "error": code, "message": words}
+        elif job.ready <= self.now():
+            self.blobs[job.did, job.blob["ref"]["$link"]] = job.blob
+            status |= {"state": "JOB_STATE_COMPLETED", "progress": 100, "blob": job.blob}
+            if job.again:
+                status |= {"state": "JOB_STATE_FAILED", "error": "already_exists"}
+        return answer(200, {"jobStatus": status})
 
     def _resolve_handle(self, request: Request) -> Response:
         for did, (_, handle) in self.accounts.items():
@@ -224,12 +334,17 @@ class BlueskyNetwork(Network):
         if not isinstance(writes, list) or len(writes) > 200:
             return _error(400, "InvalidRequest", "Too many writes. Max: 200")
         batch: dict[str, tuple[str, dict[str, Any]]] = {}
+        gates: dict[str, tuple[str, dict[str, Any]]] = {}
         taken = False
         for write in writes:
             if write.get("$type") != "com.atproto.repo.applyWrites#create":
                 return _error(400, "InvalidRequest", f"Action not supported: {write.get('$type')}")
             rkey = str(write.get("rkey") or self._new_key())
             record = _record(write, "value")
+            if write.get("collection") == GATES:
+                gates[rkey] = (self._checked_gate(did, body, rkey, record, batch), record)
+                taken = taken or (did, rkey) in self.gates
+                continue
             cid = self._checked(did, {**write, "repo": body.get("repo")}, rkey, record)
             taken = taken or rkey in self.repos[did] or rkey in batch
             batch[rkey] = (cid, record)
@@ -237,10 +352,16 @@ class BlueskyNetwork(Network):
             return self.server_error()
         for rkey, (cid, record) in batch.items():
             self._store(did, rkey, cid, record, {_uri(did, key): value[0] for key, value in batch.items()})
+        for rkey, (_, record) in gates.items():
+            self.gates[did, rkey] = record
         self.commits += 1
         kind = "com.atproto.repo.applyWrites#createResult"
         results = [
             {"$type": kind, "uri": _uri(did, rkey), "cid": cid, "validationStatus": "valid"} for rkey, (cid, _) in batch.items()
+        ]
+        results += [
+            {"$type": kind, "uri": f"at://{did}/{GATES}/{rkey}", "cid": cid, "validationStatus": "valid"}
+            for rkey, (cid, _) in gates.items()
         ]
         return answer(200, {"commit": {"cid": results[0]["cid"], "rev": self._new_key()}, "results": results})
 
@@ -264,6 +385,9 @@ class BlueskyNetwork(Network):
         did, body = self._did(request), _body(request)
         if body.get("repo") != did:
             return _error(401, "AuthenticationRequired", "Authentication Required")
+        if body.get("collection") == GATES:
+            self.commits += self.gates.pop((did, str(body.get("rkey"))), None) is not None
+            return answer(200, {})
         stored = self.repos[did].pop(str(body.get("rkey")), None)
         if stored is not None:
             stored.entry.gone = True
@@ -282,14 +406,16 @@ class BlueskyNetwork(Network):
         """Write a record and show it. The ledger tells whether the references of a reply are the CIDs really stored."""
         reply = record.get("reply") or {}
         known = {**{_uri(did, key): stored.cid for key, stored in self.repos[did].items()}, **batch}
-        images = (record.get("embed") or {}).get("images") or []
+        media = _media_of(record.get("embed"))
+        images = media.get("images") or media.get("items") or []
         extra: dict[str, Any] = {"cid": cid, "alts": [image["alt"] for image in images], "langs": record.get("langs") or []}
+        extra["embed"] = record.get("embed")
         extra |= {name: record[name] for name in ("labels", "tags") if name in record}
         for end in ("parent", "root"):
             if reply:
                 extra[f"{end}_matches"] = known.get(reply[end]["uri"]) == reply[end]["cid"]
         entry = self.visible(
-            self.accounts[did][0], _uri(did, rkey), record["text"], [image["image"]["ref"]["$link"] for image in images],
+            self.accounts[did][0], _uri(did, rkey), record["text"], [blob["ref"]["$link"] for blob in _blobs_of(media)],
             reply["parent"]["uri"] if reply else None, **extra,
         )
         self.repos[did][rkey] = _Stored(rkey, cid, record, entry)
@@ -305,12 +431,32 @@ class BlueskyNetwork(Network):
         wrong = _wrong_with(record)
         if wrong:
             raise _Refusal(400, "InvalidRequest", f"Invalid {COLLECTION} record: {wrong}")
-        for image in (record.get("embed") or {}).get("images") or []:
-            cid = image["image"]["ref"]["$link"]
+        media = _media_of(record.get("embed"))
+        most = {"video": VIDEO_BYTES, "external": 1_000_000}.get(str(media.get("$type")).removeprefix(EMBED), 2_000_000)
+        for blob in _blobs_of(media):
+            cid = blob["ref"]["$link"]
             if (did, cid) not in self.blobs:
                 raise _Refusal(400, "BlobNotFound", f"Could not find blob: {cid}")
-            if self.blobs[did, cid]["size"] > 2_000_000:
-                raise _Refusal(400, "BlobTooLarge", "This file is too large. The maximum is 2 MB.")
+            if self.blobs[did, cid]["size"] > most:
+                raise _Refusal(400, "BlobTooLarge", f"This file is too large. The maximum is {most} bytes.")
+            if self.blobs[did, cid]["mimeType"] != blob["mimeType"]:
+                raise _Refusal(400, "InvalidMimeType", "Referenced Mimetype does not match stored blob.")
+        return _cid(b"\x01\x71", libipld.encode_dag_cbor(_links_as_bytes(record)))
+
+    def _checked_gate(
+        self, did: str, body: Mapping[str, Any], rkey: str, record: dict[str, Any], batch: Mapping[str, Any]
+    ) -> str:
+        """The CID of a threadgate: it has the key of a post of the same repository, and says who may reply."""
+        rules = record.get("allow")
+        wrong = (
+            body.get("repo") != did or record.get("$type") != GATES or record.get("post") != _uri(did, rkey)
+            or (rkey not in batch and rkey not in self.repos[did]) or not _DATE.fullmatch(str(record.get("createdAt")))
+            or set(record) - {"$type", "post", "allow", "createdAt", "hiddenReplies"}
+            or not isinstance(rules, list) or len(rules) > 5
+            or any(rule.get("$type") not in [f"{GATES}#{name}" for name in GATE_RULES] for rule in rules)
+        )
+        if wrong:
+            raise _Refusal(400, "InvalidRequest", f"Invalid {GATES} record")
         return _cid(b"\x01\x71", libipld.encode_dag_cbor(_links_as_bytes(record)))
 
     def _new_key(self) -> str:
@@ -356,17 +502,69 @@ def _are_labels(labels: Mapping[str, Any]) -> bool:
     return all(set(value) == {"val"} and len(value["val"]) <= 128 for value in values)
 
 
-def _wrong_with_embed(embed: Any) -> str | None:
+EMBEDS: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
+    "images": (frozenset({"images"}), frozenset()), "gallery": (frozenset({"items"}), frozenset()),
+    "video": (frozenset({"video"}), frozenset({"captions", "alt", "aspectRatio", "presentation"})),
+    "external": (frozenset({"external"}), frozenset()), "record": (frozenset({"record"}), frozenset()),
+    "recordWithMedia": (frozenset({"record", "media"}), frozenset()),
+}
+"""Lexicon of an embed -> the members it must have, and those it may have beside them."""
+
+
+def _wrong_with_embed(embed: Any, inside: bool = False) -> str | None:
+    """What the lexicon of an embed objects to. Members that a lexicon does not have are refused, too: they would be a mistake."""
     if embed is None:
         return None
-    if embed.get("$type") != "app.bsky.embed.images":
-        return "this stand-in knows no embed but images"
-    images = embed.get("images") or []
-    if not 1 <= len(images) <= 4:
-        return "images must have 1 to 4 elements"
-    if not all(isinstance(image.get("alt"), str) and image.get("image", {}).get("$type") == "blob" for image in images):
-        return "an image must have alt and a blob"
+    name = str(embed.get("$type")).removeprefix(EMBED)
+    if name not in EMBEDS or (inside and name in ("record", "recordWithMedia")):
+        return f"no embed of type {embed.get('$type')}"
+    required, optional = EMBEDS[name]
+    if not required <= set(embed) <= required | optional | {"$type"}:
+        return f"{name} has {', '.join(sorted(required | optional))}"
+    if name == "recordWithMedia":
+        record = {"$type": f"{EMBED}record", "record": (embed["record"] or {}).get("record")}
+        return _wrong_with_embed(record) or _wrong_with_embed(embed["media"], True)
+    if name == "record":
+        return None if set(embed["record"] or {}) == {"uri", "cid"} else "record must be a strong reference"
+    if name == "external":
+        external = embed["external"]
+        words = {"uri", "title", "description"}
+        fits = words <= set(external) <= words | {"thumb", "associatedRefs"}
+        return None if fits and all(isinstance(external[member], str) for member in words) else "external is wrong"
+    if name == "video":
+        fits = embed.get("presentation", "default") in ("default", "gif") and embed["video"].get("mimeType") == "video/mp4"
+        return None if fits and _is_ratio(embed.get("aspectRatio")) else "video is wrong"
+    images, most = (embed["images"], 4) if name == "images" else (embed["items"], 20)
+    if not 1 <= len(images) <= most:
+        return f"{name} must have 1 to {most} elements"
+    members = {"image", "alt", "aspectRatio"}
+    for image in images:
+        kind = {"$type"} if name == "gallery" else set()
+        fits = {"image", "alt"} | kind <= set(image) <= members | kind and (name == "images" or members <= set(image))
+        if not fits or not isinstance(image["alt"], str) or image["image"].get("$type") != "blob":
+            return "an image must have alt and a blob, and in a gallery its type and aspectRatio"
+        if (kind and image["$type"] != f"{EMBED}gallery#image") or not _is_ratio(image.get("aspectRatio")):
+            return "an image has a wrong type or aspectRatio"
     return None
+
+
+def _is_ratio(ratio: Any) -> bool:
+    return ratio is None or (set(ratio) == {"width", "height"} and all(isinstance(n, int) and n >= 1 for n in ratio.values()))
+
+
+def _media_of(embed: Any) -> Mapping[str, Any]:
+    """The part of an embed that has files."""
+    media: Mapping[str, Any] = embed or {}
+    return media["media"] if media.get("$type") == f"{EMBED}recordWithMedia" else media
+
+
+def _blobs_of(media: Mapping[str, Any]) -> list[dict[str, Any]]:
+    blobs = [image["image"] for image in media.get("images") or media.get("items") or []]
+    if "video" in media:
+        blobs.append(media["video"])
+    if "thumb" in (media.get("external") or {}):
+        blobs.append(media["external"]["thumb"])
+    return blobs
 
 
 def _wrong_with_reply(reply: Any) -> str | None:

@@ -12,6 +12,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from html.parser import HTMLParser
 from typing import Any, ClassVar
 
@@ -24,6 +25,19 @@ _HTML_TAGS = frozenset({
     "blockquote",
 })
 MOST_PHOTO_BYTES = 10_000_000
+MOST_BYTES = 50_000_000
+TYPES: Mapping[str, tuple[bytes, ...]] = {
+    "photo": (b"\x89PNG", b"\xff\xd8\xff", b"RIFF"), "video": (b"ftyp",), "animation": (b"GIF8", b"ftyp"), "document": (b"",),
+}
+"""What a file of each kind begins with (an MP4 after four bytes); anything may be a document."""
+SEEN = frozenset({"show_caption_above_media", "has_spoiler"})
+ITEM_MEMBERS: Mapping[str, frozenset[str]] = {
+    "photo": SEEN, "video": SEEN | {"thumbnail", "cover", "start_timestamp", "width", "height", "duration", "supports_streaming"},
+    "document": frozenset({"thumbnail", "disable_content_type_detection"}),
+}
+"""Members of the album items that may be in one album, beside type, media and the caption's."""
+LOOKS = ("width", "height", "duration", "supports_streaming", "has_spoiler", "show_caption_above_media")
+CAPTION_MEMBERS = frozenset({"type", "media", "caption", "parse_mode", "caption_entities"})
 
 
 class _Refusal(Exception):
@@ -62,11 +76,16 @@ class TelegramNetwork(Network):
         super().__init__(world)
         self.chats: dict[int, Chat] = {}
         self.messages: dict[tuple[int, int], Entry] = {}
+        self.names: list[str] = []
+        """File names of all uploads so far."""
         handlers: dict[str, tuple[Phase, Callable[..., Response]]] = {
             "getMe": ("read", self._get_me),
             "getChat": ("read", self._get_chat),
             "sendMessage": ("publish", self._send_message),
-            "sendPhoto": ("publish", self._send_photo),
+            "sendPhoto": ("publish", partial(self._send_file, "photo")),
+            "sendVideo": ("publish", partial(self._send_file, "video")),
+            "sendAnimation": ("publish", partial(self._send_file, "animation")),
+            "sendDocument": ("publish", partial(self._send_file, "document")),
             "sendMediaGroup": ("publish", self._send_media_group),
             "deleteMessage": ("delete", self._delete_message),
         }
@@ -139,13 +158,14 @@ class TelegramNetwork(Network):
         entry, ids = self._show(chat, text, 1, [], said)
         return _well(self._message(chat, ids[0], {"text": entry.text}))
 
-    def _send_photo(self, request: Request, token: str) -> Response:
+    def _send_file(self, kind: str, request: Request, token: str) -> Response:
         said = _arguments(request)
         chat = self._chat(said, token)
-        photo = self._file(request, "photo")
+        file = self._file(request, kind, kind)
         caption = self._caption(said)
-        _, ids = self._show(chat, caption, 1, [photo], said)
-        return _well(self._message(chat, ids[0], {"photo": [{"file_id": photo}], "caption": caption}))
+        looks = {name: said[name] for name in LOOKS if name in said}
+        _, ids = self._show(chat, caption, 1, [file], said, kinds=[kind], looks=looks)
+        return _well(self._message(chat, ids[0], {**_content(kind, file), "caption": caption}))
 
     def _send_media_group(self, request: Request, token: str) -> Response:
         said = _arguments(request)
@@ -156,17 +176,24 @@ class TelegramNetwork(Network):
             raise _Refusal(400, "Bad Request: can't parse media JSON object") from None
         if not 2 <= len(items) <= 10:
             raise _Refusal(400, "Bad Request: group send failed: an album has 2 to 10 items")
-        photos = []
-        for item in items:
-            if item.get("type") != "photo" or not str(item.get("media")).startswith("attach://"):
-                raise _Refusal(400, "Bad Request: this stand-in takes uploaded photos only")
-            photos.append(self._file(request, item["media"].removeprefix("attach://")))
+        kinds = [str(item.get("type")) for item in items]
+        files = []
+        for kind, item in zip(kinds, items, strict=True):
+            if kind not in ITEM_MEMBERS:
+                raise _Refusal(400, "Bad Request: type of file mismatch")
+            if set(item) - ITEM_MEMBERS[kind] - CAPTION_MEMBERS:
+                raise _Refusal(400, "Bad Request: can't parse InputMedia: unknown field")
+            if not str(item.get("media")).startswith("attach://"):
+                raise _Refusal(400, "Bad Request: this stand-in takes uploads only")
+            files.append(self._file(request, item["media"].removeprefix("attach://"), kind))
+        if "document" in kinds and set(kinds) != {"document"}:
+            raise _Refusal(400, "Bad Request: document can't be mixed with other media types")
         caption = self._caption(items[0])
-        _, ids = self._show(chat, caption, len(photos), photos, said)
+        _, ids = self._show(chat, caption, len(files), files, said, kinds=kinds)
         first = {"caption": caption} if caption else {}
         return _well([
-            self._message(chat, number, {"photo": [{"file_id": photo}], **(first if number == ids[0] else {})})
-            for number, photo in zip(ids, photos, strict=True)
+            self._message(chat, number, {**_content(kind, file), **(first if number == ids[0] else {})})
+            for number, kind, file in zip(ids, kinds, files, strict=True)
         ])
 
     def _delete_message(self, request: Request, token: str) -> Response:
@@ -197,23 +224,28 @@ class TelegramNetwork(Network):
             raise _Refusal(400, "Bad Request: message caption is too long")
         return caption
 
-    def _file(self, request: Request, name: str) -> str:
+    def _file(self, request: Request, name: str, kind: str) -> str:
         file = request.files.get(name)
         content = file.read() if file is not None else b""
-        if not content:
-            raise _Refusal(400, "Bad Request: there is no photo in the request")
-        if len(content) > MOST_PHOTO_BYTES:
+        if file is None or not content:
+            raise _Refusal(400, f"Bad Request: there is no {kind} in the request")
+        if len(content) > (MOST_PHOTO_BYTES if kind == "photo" else MOST_BYTES):
             raise _Refusal(413, "Request Entity Too Large")
-        return "photo-" + hashlib.sha256(content).hexdigest()[:16]
+        if not any(content.startswith(magic) or content[4:].startswith(magic) for magic in TYPES[kind]):
+            raise _Refusal(400, "Bad Request: IMAGE_PROCESS_FAILED" if kind == "photo" else "Bad Request: wrong file type")
+        self.names.append(str(file.filename))
+        return f"{kind}-" + hashlib.sha256(content).hexdigest()[:16]
 
-    def _show(self, chat: Chat, text: str, count: int, media: list[str], said: Mapping[str, Any]) -> tuple[Entry, list[int]]:
+    def _show(
+        self, chat: Chat, text: str, count: int, media: list[str], said: Mapping[str, Any], **more: Any
+    ) -> tuple[Entry, list[int]]:
         ids = [self.next_number() for _ in range(count)]
         silent = str(said.get("disable_notification") or "").lower() == "true"
         extra = {"chat_id": chat.id, "message_ids": ids, "silent": silent, "topic": said.get("message_thread_id")}
         extra["protected"] = str(said.get("protect_content") or "").lower() == "true"
         preview = said.get("link_preview_options") or {}
         entry = self.visible(
-            chat.profile_id, str(ids[0]), text, media, None, preview=not preview.get("is_disabled"), **extra
+            chat.profile_id, str(ids[0]), text, media, None, preview=not preview.get("is_disabled"), **extra, **more
         )
         self.messages.update({(chat.id, number): entry for number in ids})
         return entry, ids
@@ -277,6 +309,10 @@ def _markdown(text: str) -> str:
         else:
             shown.append(match["escaped"] or match["plain"] or "")
     return "".join(shown)
+
+
+def _content(kind: str, file: str) -> dict[str, Any]:
+    return {kind: [{"file_id": file}] if kind == "photo" else {"file_id": file}}
 
 
 def _units(text: str) -> int:

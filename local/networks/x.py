@@ -1,4 +1,4 @@
-"""A stand-in for X: posts, pictures, rotating tokens, the duplicate rule, t.co links, and X's own error shapes.
+"""A stand-in for X: posts, media, consent and rotating tokens, the duplicate rule, t.co links, and X's own error shapes.
 
 It judges requests by the published shape (openapi.json 2.167 of xdevplatform/docs, 2026-08-22; `additionalProperties: false`
 means what it says), so that what passes here works there. It counts text with code of its own, so that two countings meet.
@@ -21,6 +21,7 @@ import regex
 from werkzeug.wrappers import Request, Response
 
 from .base import Entry, Network, Route, World, answer
+from .grants import Grants, consent
 
 CLIENT_ID, CLIENT_SECRET = "x-client", "x-client-secret"
 TOKEN_LIFE = timedelta(hours=2)
@@ -29,7 +30,16 @@ WINDOW = timedelta(minutes=15)
 DUPLICATE_WINDOW = timedelta(hours=24)
 LIMITS = {"posts": 100, "deletes": 50, "reads": 900, "uploads": 500}
 """Calls per user and 15 minutes, for the x-rate-limit headers."""
+CODE_LIFE = timedelta(seconds=30)
 IMAGE_BYTES = 5 * 1024 * 1024
+PIECE_BYTES = 5 * 1024 * 1024
+MOST_BYTES = {"tweet_image": IMAGE_BYTES, "tweet_gif": 15 * 1024 * 1024, "tweet_video": 512 * 1024 * 1024}
+KEYS = {"tweet_image": "3", "tweet_gif": "16", "tweet_video": "7"}
+"""How the media key of each category begins."""
+MEDIA_TYPES = ("video/mp4", "video/quicktime", "image/gif", "image/png", "image/jpeg")
+INITIALIZE_MEMBERS = ("additional_owners", "media_category", "media_type", "shared", "total_bytes")
+TYPES = {"tweet_gif": (b"GIF8", 0), "tweet_video": (b"ftyp", 4), "tweet_image": (b"", 0)}
+SCOPES = ("tweet.read", "tweet.write", "users.read", "media.write", "offline.access")
 MAGIC = {b"\x89PNG": "image/png", b"\xff\xd8\xff": "image/jpeg", b"RIFF": "image/webp", b"GIF8": "image/gif"}
 
 POST_MEMBERS: Mapping[str, type] = {
@@ -56,17 +66,24 @@ _URL = re.compile(
 
 @dataclass
 class Medium:
-    """An uploaded picture. `alt_text` comes with a second call."""
+    """An uploaded medium. `alt_text` comes with a second call. One in pieces is `done` once it was finalized, and good to post
+    at `ready`; `refused` says why it never will be."""
 
     id: str
     account: str
     expires: datetime
     alt_text: str = ""
+    category: str = "tweet_image"
+    total: int = 0
+    pieces: dict[int, bytes] = field(default_factory=dict)
+    done: bool = True
+    ready: datetime | None = None
+    refused: str = ""
 
     @property
     def key(self) -> str:
         """How a post names it."""
-        return f"3_{self.id}"
+        return f"{KEYS[self.category]}_{self.id}"
 
 
 @dataclass
@@ -98,13 +115,18 @@ class XAccount:
 
 
 class XNetwork(Network):
-    """X on the world's clock. `parent_visible_after` seconds must pass before a post can be replied to."""
+    """X on the world's clock. `parent_visible_after` seconds must pass before a post can be replied to; a GIF or a video is
+    processed for `processing_seconds`, and refused in the end with the words of `refuse_media`."""
 
     platform: ClassVar[str] = "x"
+    client: ClassVar[tuple[str, str]] = (CLIENT_ID, CLIENT_SECRET)
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
         self.parent_visible_after = 0.0
+        self.processing_seconds = 5.0
+        self.refuse_media = ""
+        self.consents = Grants(self, TOKEN_LIFE)
         self.page_size = 100
         self.accounts: dict[str, XAccount] = {}
         self.media: dict[str, Medium] = {}
@@ -112,10 +134,15 @@ class XNetwork(Network):
         self._used: dict[tuple[str, str], tuple[datetime, int]] = {}
         self._account("prof_x")
         self.routes = [
-            Route("POST", "/2/oauth2/token", "auth", self._token),
+            Route("GET", "/x\\.com/i/oauth2/authorize", "auth", self._authorize),
+            Route("POST", "(?:/api\\.x\\.com)?/2/oauth2/token", "auth", self._token),
             Route("GET", "/2/users/me", "read", self._me),
             Route("GET", "/2/users/(?P<user>[0-9]+)/tweets", "read", self._list),
             Route("POST", "/2/media/upload", "prepare", self._upload),
+            Route("POST", "/2/media/upload/initialize", "prepare", self._initialize),
+            Route("POST", "/2/media/upload/(?P<medium>[0-9]+)/append", "prepare", self._append),
+            Route("POST", "/2/media/upload/(?P<medium>[0-9]+)/finalize", "prepare", self._finalize),
+            Route("GET", "/2/media/upload", "prepare", self._state),
             Route("POST", "/2/media/metadata", "prepare", self._describe),
             Route("POST", "/2/tweets", "publish", self._create),
             Route("DELETE", "/2/tweets/(?P<post>[0-9]+)", "delete", self._delete),
@@ -184,14 +211,31 @@ class XNetwork(Network):
             "x-rate-limit-reset": str(math.ceil((began + WINDOW).timestamp())),
         }
 
+    def _authorize(self, request: Request) -> Response:
+        asked = request.args
+        scopes = asked.get("scope", "").split()
+        if asked.get("client_id") != CLIENT_ID or not scopes or set(scopes) - set(SCOPES):
+            return answer(400, {"error": "invalid_request", "error_description": "The client_id or the scope is wrong."})
+        if asked.get("code_challenge_method") != "S256" or not asked.get("code_challenge"):
+            return answer(400, {"error": "invalid_request", "error_description": "PKCE is required."})
+        back = consent(self.consents, request)
+        for code in self.consents.codes.values():
+            code.until = min(code.until, self.now() + CODE_LIFE)
+        return back
+
     def _token(self, request: Request) -> Response:
         form = request.form
         pair = base64.b64encode(f"{CLIENT_ID}:{CLIENT_SECRET}".encode()).decode()
         if request.headers.get("Authorization") != f"Basic {pair}" and form.get("client_id") != CLIENT_ID:
             return answer(401, {"error": "unauthorized_client", "error_description": "Missing valid authorization header"})
-        if form.get("grant_type") != "refresh_token":
+        account = None
+        if form.get("grant_type") == "authorization_code":
+            grant = self.consents.redeem(form.get("code"), form.get("redirect_uri"), form.get("code_verifier"))
+            account = self.accounts.get(grant.profile_id) if grant else None
+        elif form.get("grant_type") == "refresh_token":
+            account = next((a for a in self.accounts.values() if a.refresh == form.get("refresh_token")), None)
+        else:
             return answer(400, {"error": "unsupported_grant_type", "error_description": "This grant type is not supported here."})
-        account = next((a for a in self.accounts.values() if a.refresh == form.get("refresh_token")), None)
         if account is None:
             return answer(400, {"error": "invalid_request", "error_description": "Value passed for the token was invalid."})
         access = self._new_access(account)
@@ -230,6 +274,75 @@ class XNetwork(Network):
         }
         return answer(200, {"data": data}, self._headers(account, "uploads"))
 
+    def _initialize(self, request: Request) -> Response:
+        account = self._signed_in(request)
+        body = request.get_json(silent=True)
+        body = body if isinstance(body, dict) else {}
+        unknown = sorted(set(body) - set(INITIALIZE_MEMBERS))
+        if unknown:
+            return _invalid(unknown[0], "the schema does not allow additional properties")
+        category, total = body.get("media_category"), body.get("total_bytes")
+        if category not in KEYS or body.get("media_type") not in MEDIA_TYPES:
+            return _invalid("media_category", "is not one of the enumeration")
+        if not isinstance(total, int) or not 0 < total <= MOST_BYTES[category]:
+            return _invalid("total_bytes", f"File size exceeds {MOST_BYTES[category]} bytes.")
+        medium = Medium(
+            self._snowflake(), account.id, self.now() + timedelta(days=15), category=category, total=total, done=False
+        )
+        self.media[medium.id] = medium
+        data = {"id": medium.id, "media_key": medium.key, "expires_after_secs": 1_295_999}
+        return answer(200, {"data": data}, self._headers(account, "uploads"))
+
+    def _open_upload(self, request: Request, medium: str) -> Medium | None:
+        known = self.media.get(medium)
+        return known if known is not None and known.account == self._signed_in(request).id and not known.done else None
+
+    def _append(self, request: Request, medium: str) -> Response:
+        known, file, place = self._open_upload(request, medium), request.files.get("media"), request.form.get("segment_index", "")
+        unknown = set(request.form) - {"segment_index"} | (set(request.files) - {"media"})
+        if known is None or file is None or unknown or not place.isdigit() or int(place) > 999:
+            return _invalid("media", "an open upload, the media and a segment_index of 0 to 999 are needed")
+        piece = file.read()
+        if not 0 < len(piece) <= PIECE_BYTES:
+            return _invalid("media", "The piece is empty or too large.")
+        known.pieces[int(place)] = piece
+        return answer(200, {"data": {"expires_at": int(known.expires.timestamp())}})
+
+    def _finalize(self, request: Request, medium: str) -> Response:
+        known = self._open_upload(request, medium)
+        if known is None:
+            return _invalid("id", "no such upload")
+        content = b"".join(known.pieces[place] for place in sorted(known.pieces))
+        magic, start = TYPES[known.category]
+        whole = sorted(known.pieces) == list(range(len(known.pieces))) and len(content) == known.total
+        if not whole or not content[start:].startswith(magic):
+            reason = "media type unrecognized." if whole else "Segments do not add up to provided total file size."
+            return _invalid("media", reason)
+        known.done, known.pieces, known.expires = True, {}, self.now() + MEDIA_LIFE
+        known.ready, known.refused = self.now() + timedelta(seconds=self.processing_seconds), self.refuse_media
+        return answer(200, {"data": {**self._shown_medium(known, True), "size": known.total}})
+
+    def _state(self, request: Request) -> Response:
+        known = self.media.get(request.args.get("media_id", ""))
+        if request.args.get("command", "STATUS") != "STATUS" or set(request.args) - {"command", "media_id"}:
+            return _invalid("command", "is not one of [STATUS]")
+        if known is None or known.account != self._signed_in(request).id or not known.done:
+            return _invalid("media_id", "no such media")
+        return answer(200, {"data": self._shown_medium(known, False)})
+
+    def _shown_medium(self, medium: Medium, first: bool) -> dict[str, Any]:
+        left = ((medium.ready or self.now()) - self.now()).total_seconds()
+        shown = {
+            "id": medium.id, "media_key": medium.key, "expires_after_secs": int((medium.expires - self.now()).total_seconds()),
+        }
+        if left > 0:
+            state = "pending" if first else "in_progress"
+            return {**shown, "processing_info": {"state": state, "check_after_secs": max(1, math.ceil(left / 2))}}
+        if medium.refused:
+            error = {"code": 1, "name": "InvalidMedia", "message": medium.refused}
+            return {**shown, "processing_info": {"state": "failed", "progress_percent": 0, "error": error}}
+        return {**shown, **({} if first else {"processing_info": {"state": "succeeded", "progress_percent": 100}})}
+
     def _describe(self, request: Request) -> Response:
         account = self._signed_in(request)
         body = request.get_json(silent=True)
@@ -238,6 +351,8 @@ class XNetwork(Network):
         text = ((body.get("metadata") or {}).get("alt_text") or {}).get("text")
         if medium is None or medium.account != account.id:
             return _invalid("id", "no such media")
+        if medium.category == "tweet_video":
+            return _invalid("id", "alt text is for images and GIFs")
         if not isinstance(text, str) or len(text) > 1000:
             return _invalid("metadata", "alt_text.text is a string of at most 1000 characters")
         medium.alt_text = text
@@ -257,8 +372,13 @@ class XNetwork(Network):
         media = [self.media[i] for i in ids if i in self.media and self.media[i].account == account.id]
         if not words and not ids:
             return _invalid("text", "text is required unless media is provided")
-        if len(media) != len(ids) or any(medium.expires <= self.now() for medium in media):
+        if len(media) != len(ids) or any(
+            medium.expires <= self.now() or not medium.done or medium.refused or (medium.ready or self.now()) > self.now()
+            for medium in media
+        ):
             return _invalid("media.media_ids", "Your media IDs are invalid.", detail="Your media IDs are invalid.")
+        if len(media) > 1 and any(medium.category != "tweet_image" for medium in media):
+            return _forbidden("You may attach up to 4 photos, 1 animated GIF or 1 video in a Tweet.")
         if weigh(words) > account.longest:
             return _forbidden("Your post is too long.")
         parent = (body.get("reply") or {}).get("in_reply_to_tweet_id")
@@ -275,7 +395,8 @@ class XNetwork(Network):
         text, urls = self._shortened(words)
         quoted = body.get("quote_tweet_id")
         tails: list[tuple[str, str | None]] = [(f"https://x.com/i/status/{quoted}", None)] if quoted else []
-        tails += [(f"https://x.com/{account.name}/status/{number}/photo/1", m.key) for m in media]
+        where = f"https://x.com/{account.name}/status/{number}"
+        tails += [(f"{where}/{'video' if m.category == 'tweet_video' else 'photo'}/1", m.key) for m in media]
         if tails:
             link = self._tco()
             text = f"{text} {link}".lstrip()
@@ -283,8 +404,10 @@ class XNetwork(Network):
                 urls.append({"url": link, "expanded_url": target, **({"media_key": key} if key else {})})
         described = {medium.id: medium.alt_text for medium in media if medium.alt_text}
         options = {name: value for name, value in body.items() if name not in ("text", "media", "reply")}
+        tagged = (body.get("media") or {}).get("tagged_user_ids") or []
         entry = self.visible(
-            account.profile_id, number, words, [medium.id for medium in media], parent, altTexts=described, options=options
+            account.profile_id, number, words, [medium.id for medium in media], parent, altTexts=described, options=options,
+            kinds=[medium.category for medium in media], tagged=tagged,
         )
         post = Post(number, words, text, urls, self.now(), parent, quoted, media, entry)
         account.posts.append(post)
@@ -403,6 +526,9 @@ def _wrong_member(body: Mapping[str, Any]) -> Response | None:
         ids = media.get("media_ids")
         if not isinstance(ids, list) or not 1 <= len(ids) <= 4 or not all(_is_id(i) for i in ids):
             return _invalid("media.media_ids", "$.media.media_ids: there must be 1 to 4 ids")
+        tagged = media.get("tagged_user_ids", [])
+        if not isinstance(tagged, list) or len(tagged) > 10 or not all(_is_id(i) for i in tagged):
+            return _invalid("media.tagged_user_ids", "$.media.tagged_user_ids: there must be at most 10 ids")
     if reply is not None and not _is_id(reply.get("in_reply_to_tweet_id")):
         return _invalid("reply.in_reply_to_tweet_id", "does not match ^[0-9]{1,19}$")
     if "poll" in body and (media is not None or "quote_tweet_id" in body or _is_no_poll(body["poll"])):

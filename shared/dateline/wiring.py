@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from .domain.retry import Tuning
 
 if TYPE_CHECKING:
+    from .aws.apps import Apps
     from .aws.media import MediaStore
     from .aws.queue import Orders, Queue
     from .aws.schedules import Schedules
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from .platforms.base import Http
     from .store.allowances import Allowances
     from .store.bookings import Bookings
+    from .store.connections import Connections
     from .store.copies import Copies
     from .store.events import Events
     from .store.files import Files
@@ -91,6 +93,9 @@ class Settings:
         self.metrics = env.get("POWERTOOLS_METRICS_DISABLED", "").lower() not in ("1", "true")
         self.max_horizon_days = int(_number("DATELINE_MAX_HORIZON_DAYS", 365)) or None
         self.cors_origins = [o.strip() for o in env.get("DATELINE_CORS_ORIGINS", "").split(",") if o.strip()]
+        self.connect_redirects = [o.strip() for o in env.get("DATELINE_CONNECT_REDIRECTS", "").split(",") if o.strip()]
+        self.public_url = env.get("DATELINE_PUBLIC_URL", "")
+        self.apps_prefix = env.get("DATELINE_APPS_PREFIX", "dateline/apps")
         self.side_by_side = int(_number("DATELINE_SIDE_BY_SIDE", 16))
         self.auth_cache = _number("DATELINE_AUTH_CACHE_SECONDS", 60)
         self.call_seconds = _number("DATELINE_CALL_SECONDS", 30)
@@ -178,6 +183,14 @@ class Deps:
 
         _ = self.connection
         return Profiles()
+
+    @cached_property
+    def connections(self) -> Connections:
+        """Consents under way."""
+        from .store.connections import Connections
+
+        _ = self.connection
+        return Connections()
 
     @cached_property
     def posting_queues(self) -> Queues:
@@ -290,6 +303,13 @@ class Deps:
         from .aws.secrets import Secrets
 
         return Secrets(self._client("kms"), self.settings.key_id)
+
+    @cached_property
+    def apps(self) -> Apps:
+        """The operator's apps with the networks."""
+        from .aws.apps import Apps
+
+        return Apps(lambda: self._client("secretsmanager"), self.settings.apps_prefix, self.settings.key_id)
 
     @cached_property
     def http(self) -> Http:

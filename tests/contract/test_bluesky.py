@@ -1,7 +1,9 @@
 """What Dateline sends to a Bluesky server, and what it makes of every answer.
 
 The allowed members are transcribed from the lexicons of bluesky-social/atproto d6296a1 (2026-08-20):
-com.atproto.repo.{putRecord,applyWrites,deleteRecord}, app.bsky.feed.post, app.bsky.embed.images, app.bsky.richtext.facet.
+com.atproto.repo.{putRecord,applyWrites,deleteRecord}, com.atproto.server.getServiceAuth, app.bsky.feed.{post,threadgate},
+app.bsky.embed.{images,gallery,video,external,record,recordWithMedia}, app.bsky.richtext.facet, app.bsky.video.defs. How the video
+service answers in fact is from bluesky-social/atproto issues 3026 and 3097 and docs.bsky.app/docs/tutorials/video.
 """
 
 from __future__ import annotations
@@ -10,17 +12,20 @@ import json
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 
-from dateline.domain.content import Draft, Media, Segment
+from dateline.domain.content import Draft, Facts, Media, Segment
 from dateline.domain.rules import check
 from dateline.platforms.base import (
     Account,
     Answer,
+    AnswerLost,
     Delivery,
     Failed,
     Found,
+    NotReady,
     Outcome,
     Remote,
     Retry,
@@ -30,9 +35,12 @@ from dateline.platforms.base import (
 )
 from dateline.platforms.bluesky import PUBLISHER, RULES
 from dateline.platforms.bluesky.records import COLLECTION, cid_of, record_keys
+from local.networks import files
 from local.networks.base import World
 from local.networks.bluesky import BlueskyNetwork
-from tests.contract.inprocess import TINY_PNG, FakeClock, InProcessHttp, account_of, delivery_of
+from local.networks.files import File
+from tests.contract.inprocess import FakeClock, InProcessHttp, Pinned, account_of, delivery_of
+from tests.samples import Sample, samples_of
 
 PUT_RECORD = {"repo", "collection", "rkey", "validate", "record", "swapRecord", "swapCommit"}
 APPLY_WRITES = {"repo", "validate", "writes", "swapCommit"}
@@ -43,6 +51,11 @@ IMAGE = {"image", "alt", "aspectRatio"}
 BLOB = {"$type", "ref", "mimeType", "size"}
 FACET = {"index", "features"}
 
+VIDEO_EMBED = {"$type", "video", "captions", "alt", "aspectRatio", "presentation"}
+EXTERNAL = {"uri", "title", "description", "thumb", "associatedRefs"}
+GATE = {"$type", "post", "allow", "createdAt", "hiddenReplies"}
+VIDEO = Media("https://cdn.example.com/clip.mp4", "video", "A wave")
+GIF = Media("https://cdn.example.com/wave.gif", "gif")
 PICTURE = Media("https://cdn.example.com/a.png", "image", "A red dot")
 
 
@@ -62,10 +75,19 @@ class Bench:
         delivery.checkpoint.update(PUBLISHER.start(delivery))
         return delivery
 
+    def wait(self, delivery: Delivery) -> None:
+        """Prepare until nothing is in the way, coming back when asked to."""
+        for _ in range(100):
+            try:
+                return PUBLISHER.prepare(delivery)
+            except NotReady as pause:
+                self.clock.advance(pause.after)
+        raise AssertionError("it is never ready")
+
     def publish(self, delivery: Delivery) -> tuple[Remote, ...]:
         """Prepare if need be, then the one call."""
         if PUBLISHER.needs_preparation(delivery):
-            PUBLISHER.prepare(delivery)
+            self.wait(delivery)
         delivery.armed_at = self.clock.now()
         return PUBLISHER.publish(delivery, 0)
 
@@ -114,7 +136,7 @@ def test_a_post_is_one_put_record_with_members_the_lexicon_knows(bench: Bench) -
 
 def test_content_warnings_stand_on_every_segment_and_hashtags_on_the_first(bench: Bench) -> None:
     options = {"langs": ["de"], "labels": ["nudity", "graphic-media"], "tags": ["art", "figure drawing"]}
-    assert set(RULES.options["properties"]) == set(options)
+    assert set(RULES.options["properties"]) == {*options, "linkCard", "quote", "replyControl"}
     remotes = bench.publish(bench.delivery("one", "two", options=options))
     records = [write["value"] for write in bench.http.sent[-1].json()["writes"]]
     labels = {"$type": "com.atproto.label.defs#selfLabels", "values": [{"val": "nudity"}, {"val": "graphic-media"}]}
@@ -145,7 +167,7 @@ def test_a_picture_is_uploaded_as_bytes_and_shown_with_its_alternative_text(benc
     bench.publish(bench.delivery(Segment("Look", (PICTURE,))))
     upload, put = bench.http.sent
     assert upload.path.endswith("com.atproto.repo.uploadBlob")
-    assert (upload.body, upload.headers["content-type"]) == (TINY_PNG, "image/png")
+    assert (upload.body, upload.headers["content-type"]) == (files.png().data, "image/png")
     embed = put.json()["record"]["embed"]
     assert embed["$type"] == "app.bsky.embed.images"
     (image,) = embed["images"]
@@ -201,12 +223,266 @@ def test_pictures_the_server_has_cleared_away_are_uploaded_again_at_the_next_try
     assert len(bench.world.seen()) == 1
 
 
-def test_a_file_that_is_no_picture_is_refused_before_anything_is_sent(bench: Bench) -> None:
-    bench.http.media[PICTURE.url] = (b"%PDF-1.7", "application/pdf")
-    with pytest.raises(Failed) as error:
-        PUBLISHER.prepare(bench.delivery(Segment("", (PICTURE,))))
-    assert error.value.code == "media_unsupported"
+def test_a_file_bluesky_would_not_take_is_refused_before_anything_is_sent(bench: Bench) -> None:
+    for item, file, code in (
+        (PICTURE, files.pdf(), "media_unsupported"), (VIDEO, files.png(), "media_unsupported"),
+        (PICTURE, File(b"\x89PNG" + bytes(2_000_000), "image/png"), "media_too_large"),
+    ):
+        with pytest.raises(Failed) as error:
+            PUBLISHER.prepare(bench.delivery(Segment("", (item,)), media=Pinned({item.url: file})))
+        assert error.value.code == code
     assert bench.http.sent == []
+
+
+def test_more_than_four_pictures_are_a_gallery_that_says_the_size_of_each(bench: Bench) -> None:
+    pictures = tuple(Media(f"https://cdn.example.com/{n}.jpg", "image", f"Picture {n}") for n in range(10))
+    bench.publish(bench.delivery(Segment("Look", pictures[:4])))
+    bench.publish(bench.delivery(Segment("Look", pictures), key="post_2:prof_1"))
+    four, ten = (sent.json()["record"]["embed"] for sent in bench.http.sent if sent.path.endswith("putRecord"))
+    assert (four["$type"], ten["$type"]) == ("app.bsky.embed.images", "app.bsky.embed.gallery")
+    assert [image["aspectRatio"] for image in four["images"]] == [{"width": 640, "height": 640}] * 4
+    assert all(set(item) == IMAGE | {"$type"} and item["$type"] == "app.bsky.embed.gallery#image" for item in ten["items"])
+    assert [item["alt"] for item in ten["items"]] == [f"Picture {n}" for n in range(10)]
+    assert [len(entry.media) for entry in bench.world.seen()] == [4, 10]
+    unknown = Pinned({item.url: File(files.png().data, "image/png") for item in pictures})
+    with pytest.raises(Failed) as error:
+        PUBLISHER.prepare(bench.delivery(Segment("", pictures[:5]), media=unknown))
+    assert error.value.code == "media_unreadable"
+    bench.publish(bench.delivery(Segment("", pictures[:1]), media=unknown, key="post_3:prof_1"))
+    assert "aspectRatio" not in bench.http.sent[-1].json()["record"]["embed"]["images"][0]
+
+
+@pytest.mark.parametrize(("item", "name", "extra"), [
+    (VIDEO, "post_1.mp4", {"alt": "A wave"}), (GIF, "post_1.gif", {"presentation": "gif"}),
+])
+def test_a_video_or_gif_goes_through_the_video_service(
+    bench: Bench, item: Media, name: str, extra: dict[str, str]
+) -> None:
+    pinned = Pinned({VIDEO.url: files.mp4(size=20_000_000)})
+    asked: list[float] = []
+    delivery = bench.delivery(Segment("Look", (item,)), media=pinned)
+    delivery.need = asked.append
+    with pytest.raises(NotReady) as error:
+        PUBLISHER.prepare(delivery)
+    assert error.value.after > 0
+    session, token, upload, status = bench.http.sent
+    assert session.path.endswith("com.atproto.server.getSession")
+    said = dict(parse_qsl(token.query))
+    assert token.path == "/bluesky/xrpc/com.atproto.server.getServiceAuth"
+    assert said == {
+        "aud": "did:web:pds.bsky.local", "lxm": "com.atproto.repo.uploadBlob",
+        "exp": str(int(bench.clock.now().timestamp()) + 1800),
+    }
+    assert upload.path == "/bluesky/video.bsky.app/xrpc/app.bsky.video.uploadVideo"
+    assert dict(parse_qsl(upload.query)) == {"did": bench.account.account_id, "name": name}
+    assert upload.headers["content-type"] == pinned.open(item).mime
+    assert bench.account.credentials["accessJwt"] not in upload.headers["authorization"]
+    assert upload.body == pinned.open(item).data
+    assert asked == ([60.0] if item is VIDEO else [])
+    assert max(pinned.open(item).reads) <= 8 * 1024 * 1024, "a large file is read in pieces"
+    assert status.path == "/bluesky/video.bsky.app/xrpc/app.bsky.video.getJobStatus"
+    assert "authorization" not in status.headers
+    (remote,) = bench.publish(delivery)
+    embed = bench.http.sent[-1].json()["record"]["embed"]
+    assert set(embed) <= VIDEO_EMBED and set(embed["video"]) == BLOB
+    ratio = {"width": pinned.open(item).width, "height": pinned.open(item).height}
+    assert {key: embed[key] for key in embed if key != "video"} == {
+        "$type": "app.bsky.embed.video", "aspectRatio": ratio, **extra,
+    }
+    (entry,) = bench.world.seen()
+    assert (entry.remote_id, entry.media) == (remote.id, [embed["video"]["ref"]["$link"]])
+
+
+def test_the_accounts_own_server_is_asked_for_once_where_verifying_has_not_told_it(bench: Bench) -> None:
+    info = PUBLISHER.verify(bench.account, bench.http)
+    assert info.settings == {"pds": "pds.bsky.local"}
+    bench.account = replace(bench.account, settings=info.settings)
+    bench.wait(bench.delivery(Segment("", (VIDEO,))))
+    assert bench.paths().count("getSession") == 1
+
+
+def test_a_video_uploaded_before_is_used_again(bench: Bench) -> None:
+    request = bench.http.request
+
+    def lose(method: str, url: str, **parts: Any) -> Answer:
+        request(method, url, **parts)
+        raise AnswerLost("the connection broke before the answer came")
+
+    first = bench.delivery(Segment("Once", (VIDEO,)))
+    bench.http.request = lambda m, u, **p: (lose if "uploadVideo" in u else request)(m, u, **p)  # type: ignore[method-assign]
+    with pytest.raises(Retry):
+        PUBLISHER.prepare(first)
+    bench.http.request = request  # type: ignore[method-assign]
+    bench.publish(first)
+    bench.publish(bench.delivery(Segment("And again", (VIDEO,)), key="post_2:prof_1"))
+    assert [job.again for job in bench.network.jobs.values()] == [False, True, True]
+    one, two = bench.world.seen()
+    assert one.media == two.media
+
+
+@pytest.mark.parametrize(("code", "kind"), [
+    ("validation_failure", Failed), ("pds_upload_unsupported_blob_size", Failed), ("encoding_failure", Retry),
+    ("generic_failure", Retry),
+])
+def test_a_video_that_cannot_be_processed_fails_or_is_tried_again_by_its_code(
+    bench: Bench, code: str, kind: type[Outcome]
+) -> None:
+    bench.network.refuse_video = (code, "The video has no frames")
+    delivery = bench.delivery(Segment("Look", (VIDEO,)))
+    with pytest.raises(kind) as error:
+        bench.wait(delivery)
+    assert "The video has no frames" in str(error.value)
+    assert delivery.checkpoint["blobs"] == {}
+    bench.network.refuse_video = None
+    bench.publish(delivery)
+    assert bench.seen() == ["Look"]
+
+
+def test_an_account_without_a_confirmed_address_is_told_so(bench: Bench) -> None:
+    bench.network.unconfirmed = True
+    with pytest.raises(Failed) as error:
+        PUBLISHER.prepare(bench.delivery(Segment("", (VIDEO,))))
+    assert error.value.code == "email_unconfirmed"
+
+
+def test_a_job_the_service_has_forgotten_is_begun_again(bench: Bench) -> None:
+    delivery = bench.delivery(Segment("Look", (VIDEO,)))
+    with pytest.raises(NotReady):
+        PUBLISHER.prepare(delivery)
+    bench.network.jobs.clear()
+    bench.network.videos.clear()
+    with pytest.raises(Retry) as error:
+        PUBLISHER.prepare(delivery)
+    assert error.value.code == "media_gone"
+    bench.publish(delivery)
+    assert bench.seen() == ["Look"]
+
+
+def test_a_thread_with_a_video_and_pictures_is_one_write(bench: Bench) -> None:
+    bench.publish(bench.delivery(Segment("one", (VIDEO,)), Segment("two", (PICTURE,)), "three"))
+    assert bench.paths().count("applyWrites") == 1
+    assert [entry.extra.get("parent_matches") for entry in bench.world.seen()] == [None, True, True]
+    assert [len(entry.media) for entry in bench.world.seen()] == [1, 1, 0]
+
+
+def test_a_link_card_stands_below_the_first_segment_with_or_without_a_picture(bench: Bench) -> None:
+    card = {"url": "https://example.com/story", "title": "A story", "description": "And how it ends"}
+    bench.publish(bench.delivery("Read", "more", options={"linkCard": card}))
+    first, second = (write["value"] for write in bench.http.sent[-1].json()["writes"])
+    external = {"uri": card["url"], "title": "A story", "description": "And how it ends"}
+    assert first["embed"] == {"$type": "app.bsky.embed.external", "external": external}
+    assert "embed" not in second
+    shown = {"url": card["url"], "title": "A story", "thumbFromMedia": True}
+    bench.publish(bench.delivery(Segment("Look", (PICTURE,)), options={"linkCard": shown}, key="post_2:prof_1"))
+    external = bench.http.sent[-1].json()["record"]["embed"]["external"]
+    assert set(external) <= EXTERNAL and set(external["thumb"]) == BLOB
+    assert external["description"] == ""
+    large = Pinned({PICTURE.url: File(b"\x89PNG" + bytes(1_000_000), "image/png")})
+    with pytest.raises(Failed):
+        PUBLISHER.prepare(bench.delivery(Segment("", (PICTURE,)), options={"linkCard": shown}, media=large))
+
+
+def test_a_quote_stands_alone_or_beside_media(bench: Bench) -> None:
+    (quoted,) = bench.publish(bench.delivery("Worth quoting"))
+    quote = {"uri": quoted.id, "cid": quoted.extra["cid"]}
+    assert check(RULES, Draft((Segment("Look"),), {"quote": quote}), {}) == []
+    bench.publish(bench.delivery("Look", options={"quote": quote}, key="post_2:prof_1"))
+    record = {"$type": "app.bsky.embed.record", "record": quote}
+    assert bench.http.sent[-1].json()["record"]["embed"] == record
+    bench.publish(bench.delivery(Segment("Look", (PICTURE,)), options={"quote": quote}, key="post_3:prof_1"))
+    embed = bench.http.sent[-1].json()["record"]["embed"]
+    assert (embed["$type"], embed["record"]) == ("app.bsky.embed.recordWithMedia", record)
+    assert embed["media"]["$type"] == "app.bsky.embed.images"
+    assert len(bench.world.seen()[-1].media) == 1
+
+
+@pytest.mark.parametrize("segments", [("one",), ("one", "two")], ids=["post", "thread"])
+def test_who_may_reply_is_said_in_the_same_write_and_taken_down_with_the_post(bench: Bench, segments: tuple[str, ...]) -> None:
+    delivery = bench.delivery(*segments, options={"replyControl": ["mentioned", "following"]})
+    remotes = bench.publish(delivery)
+    (sent,) = bench.http.sent
+    *posts, gate = sent.json()["writes"]
+    assert (len(posts), len(remotes)) == (len(segments), len(segments))
+    assert (gate["collection"], gate["rkey"]) == ("app.bsky.feed.threadgate", posts[0]["rkey"])
+    assert set(gate["value"]) <= GATE
+    assert gate["value"]["post"] == remotes[0].id
+    rules = [f"app.bsky.feed.threadgate#{name}" for name in ("mentionRule", "followingRule")]
+    assert [rule["$type"] for rule in gate["value"]["allow"]] == rules
+    assert len(bench.network.gates) == 1
+    for remote in reversed(remotes):
+        PUBLISHER.delete(delivery, remote.id)
+        PUBLISHER.delete(delivery, remote.id)
+    assert (bench.seen(), bench.network.gates) == ([], {})
+    bench.publish(delivery)
+    assert bench.seen() == list(segments)
+
+
+def test_a_lost_answer_of_a_post_that_nobody_may_reply_to_is_found_and_a_repeat_writes_nothing(bench: Bench) -> None:
+    delivery = bench.delivery("Quiet", options={"replyControl": []})
+    bench.world.add_fault("bluesky", "lost_answer")
+    with pytest.raises(Unknown):
+        bench.publish(delivery)
+    found = PUBLISHER.resolve(delivery, 0)
+    assert isinstance(found, Found) and len(found.remotes) == 1
+    with pytest.raises(Unknown):
+        bench.publish(bench.uncertain(delivery))
+    assert (bench.seen(), [gate["allow"] for gate in bench.network.gates.values()]) == (["Quiet"], [[]])
+
+
+def test_the_rules_say_what_a_post_shows_below_its_text() -> None:
+    def facts(item: Media, **known: Any) -> Media:
+        return item._replace(facts=Facts(**{"mime": "image/png", "size": 100, **known}))
+
+    card = {"url": "https://example.com", "title": "A story"}
+    thumb = {**card, "thumbFromMedia": True}
+    nothing: dict[str, Any] = {}
+    for media, options, rules in (
+        ((PICTURE,) * 10, nothing, []), ((PICTURE,) * 11, nothing, ["media.too_many"]), ((VIDEO,), nothing, []),
+        ((VIDEO, VIDEO), nothing, ["media.too_many"]), ((VIDEO, PICTURE), nothing, ["media.mixed"]),
+        ((facts(VIDEO, mime="video/mp4", seconds=180.0),), nothing, []),
+        ((facts(VIDEO, mime="video/mp4", seconds=180.5),), nothing, ["media.too_long"]),
+        ((facts(VIDEO, mime="video/mp4", size=300_000_001),), nothing, ["media.too_large"]),
+        ((), {"linkCard": card}, []), ((PICTURE,), {"linkCard": card}, ["link_card.with_media"]),
+        ((PICTURE,), {"linkCard": thumb}, []), ((PICTURE,) * 2, {"linkCard": thumb}, ["link_card.with_media"]),
+        ((VIDEO,), {"linkCard": thumb}, ["link_card.with_media"]),
+        ((facts(PICTURE, size=1_000_001),), {"linkCard": thumb}, ["link_card.thumb_too_large"]),
+        ((), {"linkCard": {"url": "ftp://x", "title": "A"}}, ["option.invalid"]),
+        ((), {"replyControl": ["friends"]}, ["option.invalid"]),
+    ):
+        found = [v.rule for v in check(RULES, Draft((Segment("Look", media),), options), {})]
+        assert found == [f"bluesky.{rule}" for rule in rules], (media, options)
+    assert RULES.advise is not None
+    advice = RULES.advise(Draft((Segment("Look"),), {"linkCard": thumb}), {})
+    assert [v.rule for v in advice] == ["bluesky.link_card.thumb_ignored"]
+
+
+@pytest.mark.parametrize("sample", samples_of("bluesky"), ids=lambda sample: sample.name)
+def test_every_sample_is_published_whole(bench: Bench, sample: Sample) -> None:
+    media = tuple(Media.from_dict(item) for item in sample.media)
+    whole = [Segment("Hello", media), *(Segment(f"and {n}") for n in range(1, sample.segments + sample.comment))]
+    assert check(RULES, Draft(tuple(whole), sample.options), {}) == []
+    bench.publish(bench.delivery(*whole, options=sample.options, media=Pinned(sample.files)))
+    assert bench.seen() == [segment.text for segment in whole]
+    assert len(bench.world.seen()[0].media) == len(media)
+
+
+def test_limits_are_read_from_the_headers_by_their_window(bench: Bench) -> None:
+    now = bench.clock.now()
+    for window, name, scope in (("3600", "points an hour", "account"), ("86400", "points a day", "account"),
+                                ("300", "calls in 5 minutes", "app")):
+        headers = {
+            "ratelimit-limit": "5000", "ratelimit-remaining": "4997", "ratelimit-reset": str(int(now.timestamp()) + 60),
+            "ratelimit-policy": f"5000;w={window}",
+        }
+        (quota,) = PUBLISHER.quotas(Answer(200, headers, b""), now)
+        assert (quota.scope, quota.name, quota.limit, quota.remaining) == (scope, name, 5000, 4997)
+        assert quota.resets_at == now + timedelta(seconds=60)
+    assert PUBLISHER.quotas(Answer(200, {}, b""), now) == ()
+
+
+def test_there_is_no_consent_but_an_app_password() -> None:
+    assert PUBLISHER.connect is None
+    assert {"identifier", "appPassword"} <= {field.name for field in PUBLISHER.credential_fields}
 
 
 def test_mentions_become_facets_with_the_did_and_byte_offsets(bench: Bench) -> None:

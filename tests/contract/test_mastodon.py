@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from dateline.domain.content import Draft, Media, Segment
+from dateline.domain.content import Draft, Facts, Media, Segment
 from dateline.domain.rules import check
 from dateline.platforms.base import (
     Absent,
+    Answer,
     Delivery,
     Failed,
     Found,
@@ -25,9 +28,13 @@ from dateline.platforms.base import (
     Unknown,
 )
 from dateline.platforms.mastodon import PUBLISHER
+from local.networks import files
 from local.networks.base import World
+from local.networks.files import File
+from local.networks.grants import challenge_of
 from local.networks.mastodon import MastodonNetwork
-from tests.contract.inprocess import FakeClock, InProcessHttp, account_of, delivery_of
+from tests.contract.inprocess import FakeClock, InProcessHttp, Pinned, account_of, delivery_of
+from tests.samples import Sample, samples_of
 
 # Form data parameters of `POST /api/v1/statuses`, transcribed from mastodon/documentation methods/statuses.md (2026-07-02).
 STATUS_MEMBERS = {
@@ -35,6 +42,8 @@ STATUS_MEMBERS = {
     "quoted_status_id", "quote_approval_policy",
 }
 PICTURE = Media("https://media.example/cat.png", "image", "A cat asleep on a router")
+VIDEO = Media("https://media.example/cat.mp4", "video", "A cat, moving")
+GIF = Media("https://media.example/cat.gif", "gif", "A cat, moving")
 
 
 class Desk:
@@ -53,8 +62,19 @@ class Desk:
         assert isinstance(network, MastodonNetwork)
         return network
 
-    def delivery(self, *segments: str | Segment, key: str = "post_1:prof_1", **options: Any) -> Delivery:
-        return delivery_of(self.http, self.account, *segments, options=options, key=key)
+    def delivery(
+        self, *segments: str | Segment, key: str = "post_1:prof_1", pinned: Pinned | None = None, **options: Any
+    ) -> Delivery:
+        return delivery_of(self.http, self.account, *segments, options=options, key=key, media=pinned)
+
+    def wait(self, delivery: Delivery) -> None:
+        """Prepare until nothing is in the way, coming back when asked to."""
+        for _ in range(100):
+            try:
+                return PUBLISHER.prepare(delivery)
+            except NotReady as pause:
+                self.clock.advance(pause.after)
+        raise AssertionError("it is never ready")
 
     def publish(self, delivery: Delivery, segment: int = 0) -> Remote:
         if PUBLISHER.needs_preparation(delivery):
@@ -116,7 +136,7 @@ def test_options_become_the_parameters_of_the_api(desk: Desk) -> None:
         "quote_approval_policy": "followers",
         "poll": {"options": ["Soup", "Salad"], "expires_in": 3600, "multiple": True, "hide_totals": False},
     }
-    assert set(PUBLISHER.rules.options["properties"]) == set(options)
+    assert set(PUBLISHER.rules.options["properties"]) == {*options, "quotedStatusId", "nativeSchedule"}
 
 
 def test_a_poll_stands_below_the_first_segment_only(desk: Desk) -> None:
@@ -232,15 +252,142 @@ def test_a_medium_forgotten_while_in_processing_is_uploaded_again(mastodon: Desk
     assert mastodon.visible() == ["late"]
 
 
-def test_a_file_larger_than_the_instance_takes_fails_before_anything_is_sent(desk: Desk) -> None:
-    desk.http.media[PICTURE.url] = (b"\x89PNG" + bytes(1000), "image/png")
-    desk.account = account_of(desk.world, "mastodon", desk.account.profile_id, imageBytes=1000)
-    with pytest.raises(Failed):
-        PUBLISHER.prepare(desk.delivery(Segment("", (PICTURE,))))
-    desk.http.media[PICTURE.url] = (b"%PDF-1.7", "application/pdf")
-    with pytest.raises(Failed):
-        PUBLISHER.prepare(desk.delivery(Segment("", (PICTURE,))))
+def test_a_file_that_the_instance_does_not_take_fails_before_anything_is_sent(desk: Desk) -> None:
+    for item, file, settings, code in (
+        (PICTURE, File(b"\x89PNG" + bytes(1000), "image/png"), {"imageBytes": 1000}, "media_too_large"),
+        (PICTURE, files.pdf(), {}, "media_format"), (VIDEO, files.gif(), {}, "media_format"),
+        (VIDEO, files.mp4(size=2001), {"videoBytes": 2000}, "media_too_large"),
+        (PICTURE, File(b"RIFF", "image/webp"), {"mimeTypes": ["image/png", "image/jpeg"]}, "media_format"),
+    ):
+        desk.account = account_of(desk.world, "mastodon", desk.account.profile_id, **settings)
+        with pytest.raises(Failed) as caught:
+            PUBLISHER.prepare(desk.delivery(Segment("", (item,)), pinned=Pinned({item.url: file})))
+        assert caught.value.code == code
     assert desk.http.sent == []
+
+
+@pytest.mark.parametrize(("item", "name", "kind"), [(VIDEO, "video.mp4", "video/mp4"), (GIF, "image.gif", "image/gif")])
+def test_a_video_or_gif_is_posted_once_it_is_processed(desk: Desk, item: Media, name: str, kind: str) -> None:
+    pinned = Pinned({VIDEO.url: files.mp4(size=20_000_000)})
+    delivery = desk.delivery(Segment("Look", (item,)), pinned=pinned)
+    asked: list[float] = []
+    delivery.need = asked.append
+    with pytest.raises(NotReady) as caught:
+        PUBLISHER.prepare(delivery)
+    assert caught.value.after > 0
+    upload, look = desk.http.sent
+    assert f'name="file"; filename="{name}"\r\nContent-Type: {kind}\r\n\r\n'.encode() in upload.body
+    assert b'name="description"\r\n\r\nA cat, moving' in upload.body
+    assert max(pinned.open(item).reads) <= 8 * 1024 * 1024, "a large file is read in pieces"
+    assert asked == ([60.0] if item is VIDEO else [])
+    [number] = [entry["id"] for entry in delivery.checkpoint["media"].values()]
+    assert (look.method, look.path) == ("GET", f"{desk.path}/api/v1/media/{number}")
+    desk.wait(delivery)
+    desk.publish(delivery)
+    assert desk.http.sent[-1].json() == {"status": "Look", "media_ids": [number]}
+    [entry] = desk.world.seen("mastodon")
+    assert (entry.media, entry.extra["kinds"], entry.extra["altTexts"]) == ([number], [kind], {number: "A cat, moving"})
+
+
+def test_a_video_the_server_cannot_process_fails_and_another_try_uploads_it_again(desk: Desk) -> None:
+    desk.network.refuse_media = "File content type is invalid"
+    delivery = desk.delivery(Segment("", (VIDEO,)))
+    with pytest.raises(Failed) as caught:
+        desk.wait(delivery)
+    assert (caught.value.code, "File content type is invalid" in caught.value.detail) == ("media_refused", True)
+    assert delivery.checkpoint["media"] == {}
+
+
+def test_media_are_held_against_the_servers_own_figures() -> None:
+    def facts(item: Media, **known: Any) -> Media:
+        return item._replace(facts=Facts(**{"mime": "video/mp4", "size": 100, **known}))
+
+    own = {"maxMedia": 6, "imageBytes": 40_000_000, "videoBytes": 50, "videoPixels": 100, "mimeTypes": ["image/png"]}
+    large = facts(PICTURE, mime="image/png", size=39_000_000)
+    nothing: dict[str, Any] = {}
+    for media, settings, broken in (
+        ((PICTURE,) * 3 + (GIF,), nothing, []), ((PICTURE,) * 3 + (GIF,) * 2, nothing, ["too_many"]),
+        ((PICTURE,) * 5, nothing, ["too_many"]), ((PICTURE,) * 5 + (GIF,), own, []), ((PICTURE,) * 7, own, ["too_many"]),
+        ((VIDEO,), nothing, []), ((VIDEO, PICTURE), nothing, ["mixed"]), ((VIDEO, VIDEO), nothing, ["too_many"]),
+        ((large,), nothing, ["too_large"]), ((large,), own, []), ((facts(PICTURE, mime="image/jpeg"),), own, ["format"]),
+        ((facts(VIDEO, width=3840, height=2160),), nothing, []),
+        ((facts(VIDEO, width=3840, height=2161),), nothing, ["dimensions"]),
+        ((facts(VIDEO, width=11, height=10),), own, ["too_large", "dimensions"]),
+    ):
+        found = [v.rule for v in check(PUBLISHER.rules, Draft((Segment("", media),)), settings)]
+        assert found == [f"mastodon.media.{rule}" for rule in broken], (media, settings)
+
+
+def test_the_first_segment_may_quote_and_a_lost_quote_is_found_behind_the_link_that_stands_before_it(desk: Desk) -> None:
+    quoted = desk.publish(desk.delivery("Worth quoting", key="first"))
+    desk.world.add_fault("mastodon", "lost_answer")
+    delivery = desk.delivery("Look at this", "and that", quotedStatusId=quoted.id)
+    with pytest.raises(Unknown):
+        desk.publish(delivery)
+    assert set(desk.http.sent[-1].json()) <= STATUS_MEMBERS
+    assert desk.http.sent[-1].json()["quoted_status_id"] == quoted.id
+    found = PUBLISHER.resolve(delivery, 0)
+    assert isinstance(found, Found)
+    delivery.published = found.remotes
+    desk.publish(delivery, 1)
+    assert "quoted_status_id" not in desk.http.sent[-1].json()
+
+
+@pytest.mark.parametrize("sample", samples_of("mastodon"), ids=lambda sample: sample.name)
+def test_every_sample_is_published_whole(desk: Desk, sample: Sample) -> None:
+    media = tuple(Media.from_dict(item) for item in sample.media)
+    whole = [Segment("Hello", media), *(Segment(f"and {n}") for n in range(1, sample.segments + sample.comment))]
+    assert check(PUBLISHER.rules, Draft(tuple(whole), sample.options), {}) == []
+    delivery = desk.delivery(*whole, pinned=Pinned(sample.files), **sample.options)
+    desk.wait(delivery)
+    for segment in range(len(whole)):
+        desk.publish(delivery, segment)
+    assert desk.visible() == [segment.text for segment in whole]
+    assert len(desk.world.seen("mastodon")[0].media) == len(media)
+
+
+def test_an_account_is_connected_by_an_app_that_registers_itself_with_the_server(desk: Desk) -> None:
+    connect = PUBLISHER.connect
+    assert connect is not None and connect.register and connect.pkce
+    assert (connect.authorize, connect.token) == (("", "/oauth/authorize"), ("", "/oauth/token"))
+    server, back, verifier = desk.account.server, "https://dateline.example/back", "v" * 50
+    scopes = " ".join(connect.scopes)
+    app = {"client_name": "Dateline", "redirect_uris": [back], "scopes": scopes, "website": "https://dateline.example"}
+    assert desk.http.request("POST", f"{server}/api/v1/apps", json={**app, "redirect_uris": ["nowhere"]}).status == 422
+    made = desk.http.request("POST", f"{server}/api/v1/apps", json=app).json()
+    name = desk.account.profile_id + "_new"
+    asked = {
+        "response_type": "code", "client_id": made["client_id"], "redirect_uri": back, "scope": scopes, "state": "s1",
+        "code_challenge": challenge_of(verifier), "code_challenge_method": "S256", "as": name,
+    }
+    for wrong in ({"redirect_uri": "https://elsewhere.example"}, {"scope": "admin:write"}, {"client_id": "unknown"}):
+        assert desk.http.request("GET", f"{server}/oauth/authorize", params={**asked, **wrong}).status == 400
+    where = desk.http.request("GET", f"{server}/oauth/authorize", params=asked).headers["location"]
+    said = dict(parse_qsl(urlsplit(where).query))
+    assert said["state"] == "s1"
+    form = {
+        "grant_type": "authorization_code", "code": said["code"], "redirect_uri": back, "code_verifier": verifier,
+        "client_id": made["client_id"], "client_secret": made["client_secret"],
+    }
+    assert desk.http.request("POST", f"{server}/oauth/token", data={**form, "client_secret": "wrong"}).status == 401
+    token = desk.http.request("POST", f"{server}/oauth/token", data=form).json()
+    assert "expires_in" not in token and token["scope"] == scopes
+    assert desk.http.request("POST", f"{server}/oauth/token", data=form).status == 400, "a code is good once"
+    fresh = replace(desk.account, account_id="", credentials={"accessToken": token["access_token"]})
+    [choice] = PUBLISHER.accounts(fresh, desk.http)
+    assert choice.account_id == desk.network.credentials_for(name)["accountId"]
+    assert choice.settings["maxCharacters"] > 0
+    no = desk.http.request("GET", f"{server}/oauth/authorize", params={**asked, "deny": "1"}).headers["location"]
+    assert dict(parse_qsl(urlsplit(no).query)) == {"error": "access_denied", "state": "s1"}
+
+
+def test_limits_are_read_from_the_headers() -> None:
+    headers = {"x-ratelimit-limit": "300", "x-ratelimit-remaining": "299", "x-ratelimit-reset": "2026-06-15T09:05:00.000Z"}
+    now = FakeClock().now()
+    [quota] = PUBLISHER.quotas(Answer(200, headers, b""), now)
+    assert (quota.scope, quota.limit, quota.remaining) == ("account", 300, 299)
+    assert quota.resets_at == now + timedelta(minutes=5)
+    assert PUBLISHER.quotas(Answer(200, {"x-ratelimit-limit": "300"}, b""), now) == ()
 
 
 @pytest.mark.parametrize(
@@ -453,7 +600,11 @@ def test_verify_learns_the_account_and_the_servers_limits(profile_id: str, name:
     desk = Desk(profile_id)
     info = PUBLISHER.verify(desk.account, desk.http)
     assert (info.account_id, info.name) == (desk.account.account_id, name)
-    assert info.settings == {**settings, "imageBytes": 16 * 1024 * 1024, "maxPollOptionCharacters": 50}
+    assert info.settings == {
+        **settings, "imageBytes": 16 * 1024 * 1024, "imagePixels": 33_177_600, "videoBytes": 99 * 1024 * 1024,
+        "videoPixels": 8_294_400, "maxPollOptionCharacters": 50,
+        "mimeTypes": ["image/png", "image/jpeg", "image/webp", "image/gif", "video/mp4"],
+    }
     assert [sent.path for sent in desk.http.sent] == [
         f"{desk.path}/api/v1/accounts/verify_credentials", f"{desk.path}/api/v2/instance"
     ]

@@ -14,13 +14,14 @@ import pytest
 from werkzeug.formparser import parse_form_data
 from werkzeug.test import EnvironBuilder
 
-from dateline.domain.content import Draft, Media, Segment
+from dateline.domain.content import Draft, Facts, Media, Segment
 from dateline.domain.rules import check
 from dateline.platforms.base import (
     Answer,
     AnswerLost,
     Delivery,
     Failed,
+    NoMedia,
     NotSent,
     Outcome,
     Remote,
@@ -30,9 +31,12 @@ from dateline.platforms.base import (
     Unknown,
 )
 from dateline.platforms.telegram import PUBLISHER, RULES, units_shown
+from local.networks import files
 from local.networks.base import World
+from local.networks.files import File
 from local.networks.telegram import TelegramNetwork
-from tests.contract.inprocess import TINY_PNG, FakeClock, InProcessHttp, Sent, account_of, delivery_of
+from tests.contract.inprocess import FakeClock, InProcessHttp, Pinned, Sent, account_of, delivery_of
+from tests.samples import Sample, samples_of
 
 COMMON = {
     "business_connection_id", "chat_id", "message_thread_id", "direct_messages_topic_id", "disable_notification",
@@ -46,16 +50,38 @@ ALLOWED = {
         "photo", "caption", "parse_mode", "caption_entities", "show_caption_above_media", "has_spoiler",
         "suggested_post_parameters", "reply_markup",
     },
+    "sendVideo": COMMON | {
+        "video", "duration", "width", "height", "thumbnail", "cover", "start_timestamp", "caption", "parse_mode",
+        "caption_entities", "show_caption_above_media", "has_spoiler", "supports_streaming", "suggested_post_parameters",
+        "reply_markup",
+    },
+    "sendAnimation": COMMON | {
+        "animation", "duration", "width", "height", "thumbnail", "caption", "parse_mode", "caption_entities",
+        "show_caption_above_media", "has_spoiler", "suggested_post_parameters", "reply_markup",
+    },
+    "sendDocument": COMMON | {
+        "document", "thumbnail", "caption", "parse_mode", "caption_entities", "disable_content_type_detection",
+        "suggested_post_parameters", "reply_markup",
+    },
     "sendMediaGroup": COMMON | {"media"},
     "deleteMessage": {"chat_id", "message_id"},
     "getChat": {"chat_id"},
     "getMe": set(),
 }
 INPUT_MEDIA_PHOTO = {"type", "media", "caption", "parse_mode", "caption_entities", "show_caption_above_media", "has_spoiler"}
+INPUT_MEDIA_VIDEO = INPUT_MEDIA_PHOTO | {
+    "thumbnail", "cover", "start_timestamp", "width", "height", "duration", "supports_streaming",
+}
+INPUT_MEDIA_DOCUMENT = {
+    "type", "media", "thumbnail", "caption", "parse_mode", "caption_entities", "disable_content_type_detection",
+}
 LINK_PREVIEW = {"is_disabled", "url", "prefer_small_media", "prefer_large_media", "show_above_text"}
 
 TOKEN = "123456:local-telegram-token"
 PICTURES = tuple(Media(f"https://cdn.example.com/{n}.png") for n in range(10))
+VIDEO = Media("https://cdn.example.com/clip.mp4", "video")
+ANIMATION = Media("https://cdn.example.com/wave.gif", "gif")
+DOCUMENT = Media("https://cdn.example.com/The%20report.pdf", "document")
 
 
 class Bench:
@@ -84,8 +110,8 @@ def bench() -> Bench:
 def form_of(sent: Sent) -> tuple[dict[str, str], dict[str, tuple[str, bytes, str]]]:
     """The fields and files of a multipart request."""
     builder = EnvironBuilder(method="POST", data=sent.body, content_type=sent.headers["content-type"])
-    _, fields, files = parse_form_data(builder.get_environ())
-    return fields.to_dict(), {name: (str(f.filename), f.read(), f.mimetype) for name, f in files.items()}
+    _, fields, parts = parse_form_data(builder.get_environ())
+    return fields.to_dict(), {name: (str(f.filename), f.read(), f.mimetype) for name, f in parts.items()}
 
 
 def test_a_text_is_one_send_message_with_members_the_bot_api_knows(bench: Bench) -> None:
@@ -134,22 +160,22 @@ def test_plain_text_is_sent_without_a_parse_mode_and_appears_as_it_stands(bench:
 def test_a_picture_is_uploaded_with_its_caption(bench: Bench) -> None:
     bench.publish(Segment("Look", PICTURES[:1]), options={"disableNotification": True, "parseMode": "MarkdownV2"})
     (sent,) = bench.http.sent
-    fields, files = form_of(sent)
+    fields, parts = form_of(sent)
     assert sent.path.endswith("/sendPhoto")
-    assert set(fields) | set(files) <= ALLOWED["sendPhoto"]
+    assert set(fields) | set(parts) <= ALLOWED["sendPhoto"]
     assert fields == {"chat_id": "-1001234567890", "caption": "Look", "parse_mode": "MarkdownV2", "disable_notification": "true"}
-    assert files == {"photo": ("photo0.png", TINY_PNG, "image/png")}
+    assert parts == {"photo": ("photo0.png", files.png().data, "image/png")}
 
 
 @pytest.mark.parametrize("count", [2, 10])
 def test_several_pictures_are_one_album_and_one_line_of_the_ledger(bench: Bench, count: int) -> None:
     remote = bench.publish(Segment("Look", PICTURES[:count]))
-    fields, files = form_of(bench.http.sent[0])
+    fields, parts = form_of(bench.http.sent[0])
     album = json.loads(fields["media"])
     assert bench.http.sent[0].path.endswith("/sendMediaGroup")
     assert set(fields) <= ALLOWED["sendMediaGroup"]
     assert all(set(item) <= INPUT_MEDIA_PHOTO for item in album)
-    assert [item["media"] for item in album] == [f"attach://{name}" for name in files]
+    assert [item["media"] for item in album] == [f"attach://{name}" for name in parts]
     assert [item.get("caption") for item in album] == ["Look"] + [None] * (count - 1)
     (entry,) = bench.world.seen()
     assert (entry.remote_id, entry.text, len(entry.media)) == (remote.id, "Look", count)
@@ -164,13 +190,144 @@ def test_nothing_is_prepared_and_nothing_is_chosen_beforehand(bench: Bench) -> N
     assert bench.http.sent == []
 
 
-def test_a_picture_that_cannot_be_had_stops_the_post_before_the_call(bench: Bench) -> None:
-    bench.http.media[PICTURES[0].url] = (b"x" * 10_000_001, "image/png")
-    bench.http.media[PICTURES[1].url] = (b"%PDF", "application/pdf")
-    for picture in PICTURES[:2]:
-        with pytest.raises(Failed):
-            bench.publish(Segment("", (picture,)))
+def test_a_file_telegram_would_not_take_stops_the_post_before_the_call(bench: Bench) -> None:
+    for item, file, code in (
+        (PICTURES[0], File(b"x" * 10_000_001, "image/png"), "media_too_large"),
+        (PICTURES[0], File(b"%PDF", "application/pdf"), "media_unsupported"),
+        (VIDEO, File(b"GIF89a", "image/gif"), "media_unsupported"), (DOCUMENT, files.png(), "media_unsupported"),
+        (VIDEO, File(bytes(50_000_001), "video/mp4"), "media_too_large"),
+    ):
+        delivery = bench.delivery(Segment("", (item,)), media=Pinned({item.url: file}))
+        assert PUBLISHER.needs_preparation(delivery)
+        with pytest.raises(Failed) as error:
+            PUBLISHER.prepare(delivery)
+        assert error.value.code == code
     assert bench.http.sent == []
+
+
+def test_media_are_looked_at_and_time_is_asked_for_before_the_call_is_armed(bench: Bench) -> None:
+    asked: list[float] = []
+    for size, wanted in ((0, []), (4_000_000, [60.0])):
+        pinned = Pinned({VIDEO.url: files.mp4(size=size)})
+        delivery = bench.delivery(Segment("Look", (VIDEO, *PICTURES[:2])), media=pinned)
+        delivery.need = asked.append
+        PUBLISHER.prepare(delivery)
+        assert asked == wanted
+        assert (delivery.checkpoint, bench.http.sent) == ({}, [])
+
+
+@pytest.mark.parametrize(("item", "method", "part", "mime"), [
+    (VIDEO, "sendVideo", "video", "video/mp4"), (ANIMATION, "sendAnimation", "animation", "image/gif"),
+    (DOCUMENT, "sendDocument", "document", "application/pdf"),
+])
+def test_every_other_kind_of_file_is_one_message_of_its_own_kind(
+    bench: Bench, item: Media, method: str, part: str, mime: str
+) -> None:
+    options = {"hasSpoiler": True, "showCaptionAboveMedia": True, "parseMode": "HTML"}
+    pinned = Pinned()
+    bench.publish(Segment("<i>Look</i>", (item,)), options=options, media=pinned)
+    (sent,) = bench.http.sent
+    fields, parts = form_of(sent)
+    assert sent.path.endswith(f"/{method}")
+    assert set(fields) | set(parts) <= ALLOWED[method]
+    assert (fields["caption"], fields["parse_mode"]) == ("<i>Look</i>", "HTML")
+    assert parts[part][1:] == (pinned.open(item).data, mime)
+    assert ("has_spoiler" in fields, "show_caption_above_media" in fields) == (part != "document",) * 2
+    (entry,) = bench.world.seen()
+    assert (entry.text, entry.extra["kinds"]) == ("Look", [part])
+
+
+def test_a_video_says_its_size_and_length_and_a_document_keeps_its_name(bench: Bench) -> None:
+    pinned = Pinned({VIDEO.url: files.mp4(12.4, 720, 1280)})
+    bench.publish(Segment("", (VIDEO,)), media=pinned)
+    fields, _ = form_of(bench.http.sent[0])
+    assert fields == {
+        "chat_id": "-1001234567890", "width": "720", "height": "1280", "duration": "12", "supports_streaming": "true",
+    }
+    bench.publish(Segment("", (DOCUMENT,)))
+    bench.publish(Segment("", (Media('https://cdn.example.com/get?name="a\n.pdf', "document"),)),
+                  media=Pinned({'https://cdn.example.com/get?name="a\n.pdf': files.pdf()}))
+    assert bench.network.names == ["video0.mp4", "The report.pdf", "document0.pdf"]
+
+
+def test_an_album_mixes_photos_and_videos_and_documents_stand_among_themselves(bench: Bench) -> None:
+    bench.publish(Segment("Look", (PICTURES[0], VIDEO, PICTURES[1])), options={"hasSpoiler": True})
+    fields, parts = form_of(bench.http.sent[0])
+    album = json.loads(fields["media"])
+    assert [(item["type"], item["media"]) for item in album] == [
+        ("photo", "attach://photo0"), ("video", "attach://video1"), ("photo", "attach://photo2")
+    ]
+    assert list(parts) == ["photo0", "video1", "photo2"]
+    assert all(set(item) <= (INPUT_MEDIA_VIDEO if item["type"] == "video" else INPUT_MEDIA_PHOTO) for item in album)
+    assert album[1]["supports_streaming"] is True
+    other = Media("https://cdn.example.com/second.pdf", "document")
+    bench.publish(Segment("Read", (DOCUMENT, other)), options={"hasSpoiler": True})
+    fields, _ = form_of(bench.http.sent[1])
+    album = json.loads(fields["media"])
+    assert all(set(item) <= INPUT_MEDIA_DOCUMENT for item in album)
+    assert [(entry.text, entry.extra["kinds"]) for entry in bench.world.seen()] == [
+        ("Look", ["photo", "video", "photo"]), ("Read", ["document", "document"])
+    ]
+
+
+def test_an_album_is_read_piece_by_piece_while_it_is_sent(bench: Bench) -> None:
+    large = files.mp4(size=30_000_000)
+    pinned = Pinned({VIDEO.url: large})
+    delivery = bench.delivery(Segment("", (VIDEO, PICTURES[0])), media=pinned)
+    PUBLISHER.prepare(delivery)
+    assert not pinned.open(VIDEO).reads
+    PUBLISHER.publish(delivery, 0)
+    assert max(pinned.open(VIDEO).reads) <= 8 * 1024 * 1024
+    assert sum(pinned.open(VIDEO).reads) == large.data.__len__()
+    _, parts = form_of(bench.http.sent[0])
+    assert parts["video0"][1] == large.data
+
+
+def test_small_files_are_read_before_the_call_is_armed_so_that_nothing_stands_between(bench: Bench) -> None:
+    pinned = Pinned()
+    delivery = bench.delivery(Segment("Look", (VIDEO, PICTURES[0])), media=pinned)
+    PUBLISHER.prepare(delivery)
+    assert not PUBLISHER.needs_preparation(delivery)
+    delivery.media = NoMedia()
+    PUBLISHER.publish(delivery, 0)
+    assert [entry.extra["kinds"] for entry in bench.world.seen()] == [["video", "photo"]]
+    assert form_of(bench.http.sent[0])[1]["video0"][1] == pinned.open(VIDEO).data
+
+
+def test_the_rules_say_what_goes_together_and_what_telegram_passes_over() -> None:
+    def facts(item: Media, **known: Any) -> Media:
+        return item._replace(facts=Facts(**{"mime": "image/png", "size": 100, **known}))
+
+    for media, rules in (
+        ((*PICTURES[:5], *(VIDEO,) * 5), []), ((*PICTURES[:6], *(VIDEO,) * 5), ["telegram.media.too_many"]),
+        ((ANIMATION,), []), ((ANIMATION, PICTURES[0]), ["telegram.media.mixed"]),
+        ((ANIMATION, ANIMATION), ["telegram.media.too_many"]),
+        ((DOCUMENT, DOCUMENT), []), ((DOCUMENT, VIDEO), ["telegram.media.mixed"]),
+        ((facts(PICTURES[0], width=5000, height=5000),), []),
+        ((facts(PICTURES[0], width=5001, height=5000),), ["telegram.media.dimensions"]),
+        ((facts(PICTURES[0], width=2100, height=100),), ["telegram.media.ratio"]),
+        ((facts(VIDEO, mime="video/mp4", size=50_000_001),), ["telegram.media.too_large"]),
+    ):
+        assert rules_broken("", media=media) == rules, media
+    assert RULES.advise is not None
+    described = (PICTURES[0]._replace(alt_text="A cat"), DOCUMENT)
+    advice = RULES.advise(Draft((Segment("", described),), {"linkPreview": False}), {})
+    assert [(v.rule, v.field) for v in advice] == [
+        ("telegram.alt_text.ignored", "media/0"), ("telegram.option.ignored", "options/linkPreview")
+    ]
+    advice = RULES.advise(Draft((Segment("", (DOCUMENT,)),), {"hasSpoiler": True}), {})
+    assert [(v.rule, v.field) for v in advice] == [("telegram.option.ignored", "options/hasSpoiler")]
+
+
+@pytest.mark.parametrize("sample", samples_of("telegram"), ids=lambda sample: sample.name)
+def test_every_sample_is_published_as_one_line_of_the_ledger(bench: Bench, sample: Sample) -> None:
+    segment = Segment("Hello", tuple(Media.from_dict(item) for item in sample.media))
+    assert check(RULES, Draft((segment,), sample.options), {}) == []
+    delivery = bench.delivery(segment, options=sample.options, media=Pinned(sample.files))
+    PUBLISHER.prepare(delivery)
+    PUBLISHER.publish(delivery, 0)
+    (entry,) = bench.world.seen()
+    assert (entry.text, len(entry.media)) == ("Hello", len(sample.media))
 
 
 @pytest.mark.parametrize(("chat", "username", "url"), [

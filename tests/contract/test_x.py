@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from dateline.domain.content import Draft, Media, Segment
+from dateline.domain.content import Draft, Facts, Media, Segment
 from dateline.domain.rules import check
 from dateline.platforms.base import (
     Absent,
     Account,
+    Answer,
     Delivery,
     Failed,
     Found,
+    NotReady,
     Outcome,
     Publisher,
     Remote,
@@ -25,16 +29,26 @@ from dateline.platforms.base import (
     Unknown,
 )
 from dateline.platforms.x import PUBLISHER
+from local.networks import files
 from local.networks.base import World
+from local.networks.files import File
+from local.networks.grants import challenge_of
 from local.networks.x import XNetwork
-from tests.contract.inprocess import FakeClock, InProcessHttp, account_of, delivery_of
+from tests.contract.inprocess import FakeClock, InProcessHttp, Pinned, account_of, delivery_of
+from tests.samples import Sample, samples_of
 
 # Members of `CreatePostsRequest`, transcribed from openapi.json 2.167 (xdevplatform/docs, 2026-08-22): no others are allowed.
 POST_MEMBERS = {
     "card_uri", "community_id", "direct_message_deep_link", "edit_options", "for_super_followers_only", "geo", "made_with_ai",
     "media", "nullcast", "paid_partnership", "poll", "quote_tweet_id", "reply", "reply_settings", "share_with_followers", "text",
 }
+MEDIA_MEMBERS = {
+    "media_ids", "tagged_user_ids", "call_to_actions", "description", "embeddable", "preview_media_id", "title",
+}
+INITIALIZE_MEMBERS = {"additional_owners", "media_category", "media_type", "shared", "total_bytes"}
 PICTURE = Media("https://media.example/cat.png", "image", "A cat asleep on a router")
+VIDEO = Media("https://media.example/cat.mp4", "video")
+GIF = Media("https://media.example/cat.gif", "gif", "A cat, waving")
 
 
 class Desk:
@@ -52,8 +66,19 @@ class Desk:
         assert isinstance(network, XNetwork)
         return network
 
-    def delivery(self, *segments: str | Segment, **options: Any) -> Delivery:
-        return delivery_of(self.http, self.account, *segments, options=options)
+    def delivery(self, *segments: str | Segment, pinned: Pinned | None = None, **options: Any) -> Delivery:
+        return delivery_of(self.http, self.account, *segments, options=options, media=pinned)
+
+    def wait(self, delivery: Delivery) -> int:
+        """Prepare until nothing is in the way, coming back when asked to. How often that was."""
+        for tries in range(100):
+            try:
+                PUBLISHER.prepare(delivery)
+                return tries
+            except NotReady as pause:
+                assert pause.after > 0
+                self.clock.advance(pause.after)
+        raise AssertionError("it is never ready")
 
     def publish(self, delivery: Delivery, segment: int = 0) -> Remote:
         if PUBLISHER.needs_preparation(delivery):
@@ -93,7 +118,7 @@ def test_a_text_goes_out_as_one_call_with_only_its_text(desk: Desk) -> None:
 
 def test_options_become_the_members_of_the_schema(desk: Desk) -> None:
     quoted = desk.publish(desk.delivery("Worth quoting"))
-    options = {
+    options: dict[str, Any] = {
         "replySettings": "verified", "quoteTweetId": quoted.id, "communityId": "1493446837214187523", "shareWithFollowers": True,
         "forSuperFollowersOnly": False, "madeWithAi": True, "paidPartnership": True,
     }
@@ -104,7 +129,7 @@ def test_options_become_the_members_of_the_schema(desk: Desk) -> None:
         "text": "Look", "reply_settings": "verified", "quote_tweet_id": quoted.id, "community_id": "1493446837214187523",
         "share_with_followers": True, "for_super_followers_only": False, "made_with_ai": True, "paid_partnership": True,
     }
-    assert set(PUBLISHER.rules.options["properties"]) == {*options, "poll"}
+    assert set(PUBLISHER.rules.options["properties"]) == {*options, "poll", "taggedUserIds"}
 
 
 def test_a_poll_stands_below_the_first_segment_and_beside_neither_media_nor_a_quote(desk: Desk) -> None:
@@ -198,12 +223,224 @@ def test_pictures_x_has_forgotten_are_uploaded_again(desk: Desk) -> None:
     assert desk.visible() == ["late"]
 
 
-def test_a_file_that_is_no_picture_x_takes_fails_before_anything_is_sent(desk: Desk) -> None:
-    desk.http.media[PICTURE.url] = (b"%PDF-1.7", "application/pdf")
-    with pytest.raises(Failed) as caught:
-        PUBLISHER.prepare(desk.delivery(Segment("", (PICTURE,))))
-    assert caught.value.code == "media_format"
+def test_a_file_that_x_would_not_take_fails_before_anything_is_sent(desk: Desk) -> None:
+    for item, file, code in (
+        (PICTURE, files.pdf(), "media_format"), (PICTURE, files.gif(), "media_format"), (VIDEO, files.png(), "media_format"),
+        (PICTURE, File(b"\x89PNG" + bytes(5 * 1024 * 1024), "image/png"), "media_too_large"),
+        (GIF, File(b"GIF89a" + bytes(15 * 1024 * 1024), "image/gif"), "media_too_large"),
+    ):
+        with pytest.raises(Failed) as caught:
+            PUBLISHER.prepare(desk.delivery(Segment("", (item,)), pinned=Pinned({item.url: file})))
+        assert caught.value.code == code
     assert desk.http.sent == []
+
+
+@pytest.mark.parametrize(("item", "category", "kind"), [(VIDEO, "tweet_video", "video/mp4"), (GIF, "tweet_gif", "image/gif")])
+def test_a_video_or_gif_is_sent_in_pieces_and_posted_once_it_is_processed(
+    desk: Desk, item: Media, category: str, kind: str
+) -> None:
+    file = files.mp4(size=9_000_000) if item is VIDEO else File(files.gif().data + bytes(9_000_000), "image/gif")
+    pinned = Pinned({item.url: file})
+    delivery = desk.delivery(Segment("Look", (item,)), pinned=pinned)
+    with pytest.raises(NotReady) as caught:
+        PUBLISHER.prepare(delivery)
+    assert caught.value.after > 0
+    first, *appends, last, status = desk.http.sent
+    assert (first.path, first.json()) == (
+        "/x/2/media/upload/initialize", {"media_type": kind, "total_bytes": len(file.data), "media_category": category}
+    )
+    assert set(first.json()) <= INITIALIZE_MEMBERS
+    known = delivery.checkpoint["media"]["0/0"]
+    assert [sent.path for sent in appends] == [f"/x/2/media/upload/{known['id']}/append"] * 3
+    for place, sent in enumerate(appends):
+        assert f'name="segment_index"\r\n\r\n{place}\r\n'.encode() in sent.body
+        assert b'name="media"; filename="piece"' in sent.body
+    assert (last.method, last.path, last.body) == ("POST", f"/x/2/media/upload/{known['id']}/finalize", b"")
+    assert (status.method, status.path, status.query) == ("GET", "/x/2/media/upload", f"command=STATUS&media_id={known['id']}")
+    assert max(pinned.open(item).reads) <= 4 * 1024 * 1024
+    assert PUBLISHER.needs_preparation(delivery)
+    assert desk.wait(delivery) > 0
+    assert not PUBLISHER.needs_preparation(delivery)
+    desk.publish(delivery)
+    assert desk.http.sent[-1].json() == {"text": "Look", "media": {"media_ids": [known["id"]]}}
+    [entry] = desk.world.seen("x")
+    assert (entry.media, entry.extra["kinds"]) == ([known["id"]], [category])
+    assert entry.extra["altTexts"] == ({} if item is VIDEO else {known["id"]: "A cat, waving"})
+
+
+def test_an_upload_goes_on_after_the_last_piece_that_was_taken(desk: Desk) -> None:
+    delivery = desk.delivery(Segment("", (VIDEO,)), pinned=Pinned({VIDEO.url: files.mp4(size=12_000_000)}))
+    PUBLISHER.needs_preparation(delivery)
+    saved = delivery.save
+
+    def save(**values: Any) -> None:
+        saved(**values)
+        if values["media"]["0/0"].get("sent") == 2 and not values["media"]["0/0"]["done"]:
+            raise NotReady("goes_on", "The delivery goes on in another invocation.", 0.0)
+
+    delivery.save = save
+    with pytest.raises(NotReady):
+        PUBLISHER.prepare(delivery)
+    delivery.save = saved
+    desk.world.add_fault("x", "lost_answer", at="prepare")
+    with pytest.raises(Retry):
+        PUBLISHER.prepare(delivery)
+    desk.wait(delivery)
+    begun = [sent for sent in desk.http.sent if sent.path.endswith("/initialize")]
+    pieces = [sent for sent in desk.http.sent if sent.path.endswith("/append")]
+    assert (len(begun), len(pieces)) == (1, 4), "the piece whose answer was lost is sent again, and only that"
+    desk.publish(delivery)
+    assert len(desk.visible()) == 1
+
+
+@pytest.mark.parametrize("stage", ["sent", "done"])
+def test_an_upload_x_has_forgotten_is_begun_again(desk: Desk, stage: str) -> None:
+    delivery = desk.delivery(Segment("late", (VIDEO,)))
+    with pytest.raises(NotReady):
+        PUBLISHER.prepare(delivery)
+    desk.network.media.clear()
+    if stage == "sent":
+        delivery.checkpoint["media"]["0/0"] |= {"sent": 0, "done": False}
+    with pytest.raises(Retry) as caught:
+        PUBLISHER.prepare(delivery)
+    assert caught.value.code == "media_gone"
+    desk.wait(delivery)
+    desk.publish(delivery)
+    assert desk.visible() == ["late"]
+
+
+def test_a_video_x_cannot_process_fails_with_its_words(desk: Desk) -> None:
+    desk.network.refuse_media = "Unsupported video codec"
+    delivery = desk.delivery(Segment("", (VIDEO,)))
+    with pytest.raises(Failed) as caught:
+        desk.wait(delivery)
+    assert (caught.value.code, "Unsupported video codec" in caught.value.detail) == ("media_refused", True)
+    assert delivery.checkpoint["media"] == {}, "another try begins anew"
+
+
+def test_a_thread_of_videos_is_uploaded_whole_before_the_first_segment(desk: Desk) -> None:
+    delivery = desk.delivery(Segment("one", (VIDEO,)), Segment("two", (PICTURE,)), Segment("three", (VIDEO,)))
+    desk.wait(delivery)
+    for segment in range(3):
+        desk.publish(delivery, segment)
+    assert [entry.extra["kinds"] for entry in desk.world.seen("x")] == [["tweet_video"], ["tweet_image"], ["tweet_video"]]
+
+
+def test_a_lost_post_with_a_video_is_found_by_its_media(desk: Desk) -> None:
+    delivery = desk.delivery(Segment("Look", (VIDEO,)))
+    desk.wait(delivery)
+    desk.world.add_fault("x", "lost_answer")
+    with pytest.raises(Unknown):
+        desk.publish(delivery)
+    [entry] = desk.world.seen("x")
+    assert isinstance(found := PUBLISHER.resolve(delivery, 0), Found)
+    assert found.remotes[0].id == entry.remote_id
+
+
+def test_users_are_tagged_in_the_pictures_of_the_first_segment(desk: Desk) -> None:
+    tagged = ["2244994945", "6253282"]
+    delivery = desk.delivery(Segment("A team", (PICTURE,)), Segment("Again", (PICTURE,)), taggedUserIds=tagged)
+    desk.publish(delivery)
+    desk.publish(delivery, 1)
+    first, second = (sent.json()["media"] for sent in desk.http.sent if sent.path == "/x/2/tweets")
+    assert set(first) <= MEDIA_MEMBERS
+    assert (first["tagged_user_ids"], "tagged_user_ids" in second) == (tagged, False)
+    assert [entry.extra["tagged"] for entry in desk.world.seen("x")] == [tagged, []]
+
+
+def test_the_rules_say_what_x_takes_of_media_and_what_it_passes_over() -> None:
+    def facts(item: Media, **known: Any) -> Media:
+        return item._replace(facts=Facts(**{"mime": "video/mp4", "size": 100, **known}))
+
+    rules = PUBLISHER.rules
+    for media, broken in (
+        ((PICTURE,) * 4, []), ((PICTURE,) * 5, ["x.media.too_many"]), ((VIDEO,), []), ((VIDEO, VIDEO), ["x.media.too_many"]),
+        ((VIDEO, PICTURE), ["x.media.mixed"]), ((GIF, PICTURE), ["x.media.mixed"]),
+        ((facts(VIDEO, seconds=140.0, width=720, height=1280),), []), ((facts(VIDEO, seconds=140.1),), ["x.media.too_long"]),
+        ((facts(VIDEO, seconds=0.4),), ["x.media.too_short"]),
+        ((facts(VIDEO, size=512 * 1024 * 1024 + 1),), ["x.media.too_large"]),
+        ((facts(VIDEO, width=3100, height=1000),), ["x.media.ratio"]),
+        ((facts(VIDEO, width=31, height=31),), ["x.media.dimensions"] * 2),
+        ((facts(GIF, mime="image/gif", size=15 * 1024 * 1024 + 1),), ["x.media.too_large"]),
+    ):
+        assert [v.rule for v in check(rules, Draft((Segment("", media),)), {})] == broken, media
+    assert rules.advise is not None
+    odd = (VIDEO._replace(alt_text="A cat"),)
+    assert [v.rule for v in rules.advise(Draft((Segment("", odd),), {"taggedUserIds": ["1"]}), {})] == [
+        "x.alt_text.ignored", "x.tagged_users.ignored"
+    ]
+    large = (facts(GIF, mime="image/gif", width=1281, height=100),)
+    assert [v.rule for v in rules.advise(Draft((Segment("", large),)), {})] == ["x.media.gif_dimensions"]
+    assert rules.advise(Draft((Segment("", (PICTURE,)),), {"taggedUserIds": ["1"]}), {}) == []
+
+
+@pytest.mark.parametrize("sample", samples_of("x"), ids=lambda sample: sample.name)
+def test_every_sample_is_published_whole(desk: Desk, sample: Sample) -> None:
+    media = tuple(Media.from_dict(item) for item in sample.media)
+    whole = [Segment("Hello", media), *(Segment(f"and {n}") for n in range(1, sample.segments + sample.comment))]
+    assert check(PUBLISHER.rules, Draft(tuple(whole), sample.options), {}) == []
+    delivery = desk.delivery(*whole, pinned=Pinned(sample.files), **sample.options)
+    desk.wait(delivery)
+    for segment in range(len(whole)):
+        desk.publish(delivery, segment)
+    assert desk.visible() == [segment.text for segment in whole]
+    assert len(desk.world.seen("x")[0].media) == len(media)
+
+
+def test_an_account_is_connected_by_consent_with_a_proof_key(desk: Desk) -> None:
+    connect = PUBLISHER.connect
+    assert connect is not None and connect.pkce and connect.client_auth == "basic"
+    verifier, back = "v" * 50, "https://dateline.example/back"
+    asked = {
+        "response_type": "code", "client_id": "x-client", "redirect_uri": back, "scope": " ".join(connect.scopes), "state": "s1",
+        "code_challenge": challenge_of(verifier), "code_challenge_method": "S256", "as": "prof_new",
+    }
+    page = desk.account.host(connect.authorize[0]) + connect.authorize[1]
+    for wrong in ({"code_challenge": ""}, {"scope": "everything"}, {"client_id": "another"}):
+        assert desk.http.request("GET", page, params={**asked, **wrong}).status == 400
+    forms = []
+    for _ in range(2):
+        where = urlsplit(desk.http.request("GET", page, params=asked).headers["location"])
+        said = dict(parse_qsl(where.query))
+        assert (where.netloc, said["state"]) == ("dateline.example", "s1")
+        forms.append({"grant_type": "authorization_code", "code": said["code"], "redirect_uri": back, "code_verifier": verifier})
+    url = desk.account.host(connect.token[0]) + connect.token[1]
+    headers = {"Authorization": "Basic " + base64.b64encode(b"x-client:x-client-secret").decode()}
+    given = desk.http.request("POST", url, headers=headers, data=forms[0])
+    assert given.status == 200 and given.json()["expires_in"] == 7200
+    assert desk.http.request("POST", url, headers=headers, data=forms[0]).status == 400, "a code is good once"
+    desk.clock.advance(30)
+    assert desk.http.request("POST", url, headers=headers, data=forms[1]).status == 400, "and for thirty seconds"
+    tokens = {"accessToken": given.json()["access_token"], "refreshToken": given.json()["refresh_token"]}
+    fresh = replace(with_credentials(desk.account, **tokens), account_id="")
+    [choice] = PUBLISHER.accounts(fresh, desk.http)
+    offered = desk.network.credentials_for("prof_new")
+    assert (choice.account_id, choice.kind) == (offered["accountId"], "account")
+    assert PUBLISHER.refresh(fresh, desk.http) is not None
+
+
+def test_limits_are_read_from_the_headers_by_kind_of_call(desk: Desk) -> None:
+    answers: list[Answer] = []
+    request = desk.http.request
+
+    def listen(*args: Any, **more: Any) -> Answer:
+        answers.append(request(*args, **more))
+        return answers[-1]
+
+    desk.http.request = listen  # type: ignore[method-assign]
+    PUBLISHER.verify(desk.account, desk.http)
+    desk.publish(desk.delivery("Hello"))
+    read, post = answers
+    [posts] = PUBLISHER.quotas(post, desk.clock.now())
+    assert (posts.scope, posts.name, posts.limit, posts.remaining) == ("account", "posts", 100, 99)
+    assert posts.resets_at == desk.clock.now() + timedelta(minutes=15)
+    assert [quota.name for quota in PUBLISHER.quotas(read, desk.clock.now())] == ["calls"]
+    figures = {"limit": "17", "remaining": "3", "reset": "1781600000"}
+    day = {f"x-app-limit-24hour-{part}": figure for part, figure in figures.items()}
+    assert [(q.scope, q.name, q.limit, q.remaining) for q in PUBLISHER.quotas(Answer(201, day, b""), desk.clock.now())] == [
+        ("app", "posts a day", 17, 3)
+    ]
+    assert PUBLISHER.quotas(Answer(200, {"x-rate-limit-limit": "many"}, b""), desk.clock.now()) == ()
 
 
 @pytest.mark.parametrize(

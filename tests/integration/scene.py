@@ -62,8 +62,9 @@ def target_of(dateline: Dateline, post_id: str) -> Target:
 
 
 def at_rest(dateline: Dateline, post_id: str) -> bool:
-    """Whether nothing will happen to the post by itself."""
-    return post_of(dateline, post_id).status in lifecycle.RESTING
+    """Whether nothing will happen to the post by itself: it rests, or it waits for its profiles."""
+    post = post_of(dateline, post_id)
+    return post.status in lifecycle.RESTING or lifecycle.only_held(post)
 
 
 def rest(dateline: Dateline, post_id: str, limit: timedelta = timedelta(hours=2)) -> Target:
@@ -87,7 +88,7 @@ def check_against_ledger(dateline: Dateline, post_id: str, texts: list[str]) -> 
     noted = [remote.id for remote in target.remotes]
     if target.status == "published":
         assert noted == visible and len(visible) == len(texts)
-    elif target.status == "failed":
+    elif target.status in ("failed", "held"):
         assert noted == visible, "a failed target shows exactly what it says it does"
     else:
         assert target.status == "unconfirmed" and noted == visible[: len(noted)]

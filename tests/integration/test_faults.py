@@ -42,7 +42,7 @@ class Ends(NamedTuple):
 ONCE, TWICE, SIX = Ends("published"), Ends("published", 2), 6
 REFUSED = Ends("failed", 1, "rejected")
 UNSURE = Ends("unconfirmed", 1, "unconfirmed")
-DEAD = Ends("failed", 1, "token_dead")
+DEAD = Ends("held", 1, "profile_disconnected")
 
 
 class Case(NamedTuple):

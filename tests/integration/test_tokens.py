@@ -212,25 +212,36 @@ def test_refreshed_tokens_are_saved_though_the_store_stumbles(dateline: Dateline
     ("mastodon", {"accessToken": "dead"}),
     ("telegram", {"botToken": "1:dead"}),
 ])
-def test_a_dead_grant_disconnects_the_profile_and_fails_the_target(
+def test_a_dead_grant_disconnects_the_profile_and_holds_its_posts_until_it_is_connected_again(
     dateline: Dateline, network: str, spoilt: dict[str, str], lapsed: bool
 ) -> None:
+    good = credentials(dateline, network)
     change_credentials(dateline, network, **spoilt)
     if lapsed:
         dateline.clock.advance(HOURS)
     post_id, texts = make(dateline, network, "text")
     rest(dateline, post_id, timedelta(minutes=1))
     target = check_against_ledger(dateline, post_id, texts)
-    assert (target.status, (target.error or {})["code"]) == ("failed", "token_dead")
+    assert (target.status, (target.error or {})["code"]) == ("held", "profile_disconnected")
     profile = profile_of(dateline, network)
     assert profile.status == "disconnected" and profile.error is not None
 
-    # The next post is not even tried.
+    # The next post is not even tried, and says so when it is made.
     before = len(dateline.world.requests)
-    post_id, texts = make(dateline, network, "text")
-    rest(dateline, post_id, timedelta(minutes=1))
-    assert (target_of(dateline, post_id).error or {})["code"] == "profile_disconnected"
+    later_id, later = make(dateline, network, "text")
+    rest(dateline, later_id, timedelta(minutes=1))
+    assert (target_of(dateline, later_id).error or {})["code"] == "profile_disconnected"
     assert len(dateline.world.requests) == before
+    draft = dateline.post(f"prof_{network}", at=dateline.clock.now() + timedelta(days=1))
+    assert [warning["code"] for warning in draft["warnings"]] == ["profile_disconnected"]
+
+    # Tokens lapsed meanwhile are asked for anew, as a person who connects again does.
+    fresh = dateline.world.networks[network].credentials_for(f"prof_{network}")["credentials"]
+    answer = dateline.api("PATCH", f"/v1/profiles/prof_{network}", {"credentials": {**good, **fresh}})
+    assert answer.status == 200 and answer.json()["status"] == "connected"
+    for held_id, said in ((post_id, texts), (later_id, later)):
+        rest(dateline, held_id, timedelta(minutes=1))
+        assert check_against_ledger(dateline, held_id, said).status == "published"
 
 
 @pytest.mark.parametrize("network", ["mastodon", "telegram"])

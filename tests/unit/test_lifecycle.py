@@ -34,11 +34,18 @@ POST_MEANS = {
     "cancelled": "given up before anything began",
 }
 TARGET_MEANS = {
-    "waiting": "nothing began; the post's status speaks for it", "publishing": "a worker has it, or looks after it",
-    "retrying": "waits for its next attempt", "held": "waits until its profile may publish again (it is paused)",
+    "waiting": "nothing began; the post's status speaks for it",
+    "placing": "is being handed to a network that keeps it until its time; shown as the post's status",
+    "placed": "the network keeps it until its time; shown as the post's status",
+    "publishing": "a worker has it, or looks after it",
+    "retrying": "waits for its next attempt", "held": "waits until its profile may publish again (it is paused or disconnected)",
     "published": "it stands on the network", "failed": "it does not stand there, beyond the segments listed",
     "unconfirmed": "it may stand there; a person has to look", "cancelled": "given up before anything began",
 }
+
+
+STANDING = TARGET_OPEN - lifecycle.WITH_NETWORK
+"""Statuses as the post is derived from them: a target that its network keeps stands as waiting."""
 
 
 def expected(kinds: frozenset[str]) -> str:
@@ -77,7 +84,7 @@ def test_until_something_begins_the_post_is_what_was_decided(stage: str) -> None
     assert derive(stage, ["waiting"]) == derive(stage, ["waiting"] * 3) == derive(stage, []) == stage
 
 
-BEGUN = [kinds for kinds in sets_of((*sorted(TARGET_OPEN), *ENDED)) if kinds != {"waiting"}]
+BEGUN = [kinds for kinds in sets_of((*sorted(STANDING), *ENDED)) if kinds != {"waiting"}]
 
 
 @pytest.mark.parametrize("kinds", BEGUN, ids=lambda kinds: "+".join(sorted(kinds)))
@@ -85,14 +92,14 @@ def test_once_something_began_the_targets_alone_decide(kinds: frozenset[str]) ->
     assert derive("queued", kinds) == expected(kinds)
 
 
-@given(st.lists(st.sampled_from([*sorted(TARGET_OPEN), *ENDED]), min_size=1, max_size=25), st.randoms())
+@given(st.lists(st.sampled_from([*sorted(STANDING), *ENDED]), min_size=1, max_size=25), st.randoms())
 def test_neither_order_nor_number_of_the_targets_matters(statuses: list[str], random: object) -> None:
     shuffled = list(statuses)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
     assert derive("queued", statuses) == derive("queued", shuffled) == derive("queued", set(statuses))
 
 
-@given(st.lists(st.sampled_from([*sorted(TARGET_OPEN), *ENDED]), min_size=1, max_size=25))
+@given(st.lists(st.sampled_from([*sorted(STANDING), *ENDED]), min_size=1, max_size=25))
 def test_a_post_rests_exactly_when_no_target_is_open(statuses: list[str]) -> None:
     assert (derive("queued", statuses) in RESTING) == (not set(statuses) & TARGET_OPEN)
 
@@ -113,12 +120,12 @@ def test_an_end_is_left_only_by_a_person() -> None:
     assert POST_TRANSITIONS["published"] == POST_TRANSITIONS["cancelled"] == frozenset()
 
 
-@given(st.lists(st.sampled_from([*sorted(TARGET_OPEN), *ENDED]), min_size=1, max_size=4), st.data())
+@given(st.lists(st.sampled_from([*sorted(STANDING), *ENDED]), min_size=1, max_size=4), st.data())
 def test_every_legal_step_of_a_target_is_a_legal_step_of_its_post(statuses: list[str], data: st.DataObject) -> None:
     """Whatever one target may do beside the others, the derived status moves along the post's table. (A target that is held
     before it began stands as waiting: to the post, nothing has happened.)"""
     index = data.draw(st.integers(0, len(statuses) - 1))
-    after = TARGET_TRANSITIONS[statuses[index]] - {"cancelled"}
+    after = TARGET_TRANSITIONS[statuses[index]] - {"cancelled"} - lifecycle.WITH_NETWORK
     after -= {"waiting": {"held"}, "held": {"waiting"}}.get(statuses[index], set())
     if not after:
         return
@@ -271,7 +278,8 @@ def page() -> str:
         "A failed target is retried on request. An unconfirmed one never is, until a person says that it was not published.", "",
         "## The post from its targets", "",
         f"As long as all targets wait, the post is what was decided of it: {listed({*BEFORE, 'cancelled'})}.",
-        "A target that is held before its first claim counts as waiting: the post can still be edited and cancelled.",
+        "A target that is held before its first claim counts as waiting, and so does one that its network keeps: the post can",
+        "still be edited and cancelled.",
         "Afterwards its targets alone say what it is:", "",
         "| an open target | unconfirmed | published | failed | the post |", "|---|---|---|---|---|",
         "| yes | any | any | any | `publishing` |",

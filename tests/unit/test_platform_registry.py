@@ -68,17 +68,24 @@ def test_there_is_no_stand_in_for_a_network_that_is_not_registered() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_plain_short_post_breaks_no_rule(name: str) -> None:
+    """With the settings of an ordinary profile: a subreddit or a board to post to, where the network needs one."""
+    from datetime import UTC, datetime
+
     from dateline.domain.content import Draft, Media, Segment
+    from local.networks.registry import build_world
 
     rules = registry.rules(name)
-    media = (Media("https://cdn.example.com/a.jpg"),) * rules.min_media
-    assert check(rules, Draft((Segment("Hello", media),)), {}) == []
+    network: Any = build_world(lambda: datetime(2026, 6, 15, tzinfo=UTC)).networks.get(name)
+    settings = network.credentials_for(f"prof_{name}").get("settings", {}) if network else {}
+    kind = "video" if "video" in rules.media and rules.min_media else "image"
+    media = (Media("https://cdn.example.com/a", kind),) * rules.min_media
+    assert check(rules, Draft((Segment("Hello", media),)), settings) == []
 
 
 def test_an_unknown_network_is_named_together_with_those_there_are() -> None:
     with pytest.raises(KeyError) as error:
         registry.publisher("myspace")
-    assert str(error.value) == "There is no platform 'myspace'; there are: mastodon, bluesky, x, telegram, sandbox."
+    assert str(error.value) == f"There is no platform 'myspace'; there are: {', '.join(NAMES)}."
     with pytest.raises(registry.UnknownPlatform):
         registry.rules("myspace")
 

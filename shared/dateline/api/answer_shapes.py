@@ -80,6 +80,22 @@ class FirstComment(Answer):
     error: Reason | None
 
 
+class Removal(Answer):
+    """What became of the wish to take a published target down again. A target that was taken down stays `published`."""
+
+    status: Literal["pending", "removed", "failed"]
+    at: Annotated[Moment, Field(description="When it was asked for, or ended")]
+    error: Reason | None
+
+
+class NativeState(Answer):
+    """What is known of a target that its network is to keep until its time. While it does the target's status is `scheduled`."""
+
+    state: Literal["placing", "placed", "withdrawn", "given_up"]
+    remote_id: Annotated[str | None, Field(description="What the network calls it until then")]
+    error: Annotated[Reason | None, Field(description="Why it was given up; it is then published by Dateline")]
+
+
 class Target(Answer):
     """One post on one profile."""
 
@@ -93,6 +109,8 @@ class Target(Answer):
     error: Reason | None
     segments: Annotated[list[PublishedSegment], Field(description="Of a thread: what became visible, in order")] = []
     first_comment: Annotated[FirstComment | None, Field(description="Only where the post has one for this platform")] = None
+    native: Annotated[NativeState | None, Field(description="Only where its network is to keep it until its time")] = None
+    removal: Annotated[Removal | None, Field(description="Only where it was asked to be unpublished")] = None
 
 
 class Approval(Answer):
@@ -199,6 +217,7 @@ class Profile(Answer):
     server: Annotated[str | None, Field(description="Address of its server, on networks that have many")]
     settings: Annotated[dict[str, Any], Field(description="What the server said of itself, such as its limits")]
     token_expires_at: Moment | None
+    grant_expires_at: Annotated[Moment | None, Field(description="From then on only connecting it again helps")]
     error: Reason | None
     created_at: Moment
     updated_at: Moment
@@ -211,6 +230,45 @@ class ProfileHealth(Answer):
     status: Literal["connected", "disconnected"]
     error: Reason | None
     token_expires_at: Moment | None
+    grant_expires_at: Annotated[Moment | None, Field(description="From then on only a person can renew it")]
+    scopes: Annotated[list[str] | None, Field(description="What the person granted; null where the network did not say")]
+    missing_scopes: Annotated[list[str] | None, Field(description="What publishing needs and was not granted")]
+
+
+class ConnectionChoice(Answer):
+    """An account that a consent reaches."""
+
+    account_id: Annotated[str, Field(description="The network's id of it")]
+    name: str
+    kind: Annotated[str, Field(description="What it is: account, page, board, location …")]
+
+
+ConnectionStatus = Literal["waiting", "exchanging", "choosing", "connected", "failed", "expired"]
+
+
+class Connection(Answer):
+    """A consent on its way, or what came of it. Credentials are never returned."""
+
+    connection_id: Annotated[str | None, Field(description="`conn_…`; null where credentials were brought along")]
+    platform: str
+    server: str | None
+    status: ConnectionStatus
+    authorize_url: Annotated[str | None, Field(description="Send the person there. In the answer that began it only")]
+    expires_at: Annotated[Moment | None, Field(description="Until then it can be gone on with; afterwards, read")]
+    choices: Annotated[list[ConnectionChoice], Field(description="The accounts that the consent reaches")]
+    profiles: Annotated[list[Profile], Field(description="What came of it")]
+    error: Reason | None
+    created_at: Moment | None
+
+
+class Connected(Answer):
+    """What the person's browser is told at the end."""
+
+    connection_id: str
+    platform: str
+    status: ConnectionStatus
+    detail: str
+    choices: list[ConnectionChoice]
 
 
 class CapState(Answer):
@@ -230,6 +288,15 @@ class Spacing(Answer):
     next_free_at: Moment
 
 
+class NetworkLimit(Answer):
+    """A limit of the network's own, as it last told."""
+
+    name: str
+    limit: int
+    remaining: int
+    resets_at: Moment
+
+
 class ProfileLimits(Answer):
     """What a profile may still post at a time. `plan` has the limits of the plan that count each profile by itself."""
 
@@ -239,6 +306,7 @@ class ProfileLimits(Answer):
     caps: list[CapState]
     spacing: Spacing | None
     plan: dict[str, Any]
+    network: Annotated[list[NetworkLimit], Field(description="What the network has told to be nearly used up")]
 
 
 class BulkRow(Answer):
@@ -279,13 +347,41 @@ class PlatformText(Answer):
     per_profile: Annotated[bool, Field(description="The profile's own server may set another limit")]
 
 
+class Span(Answer):
+    """From the least to the most."""
+
+    least: float
+    most: float
+
+
 class PlatformMedia(Answer):
     """One kind of media."""
 
-    most: int
-    bytes: int
-    formats: list[str]
+    most: Annotated[int, Field(description="In one post")]
+    bytes: Annotated[int, Field(description="The largest file")]
+    least_bytes: int
+    formats: Annotated[list[str], Field(description="MIME types, told by content")]
+    seconds: Annotated[Span | None, Field(description="Length of a video")]
+    width: Annotated[Span | None, Field(description="Pixels")]
+    height: Annotated[Span | None, Field(description="Pixels")]
+    ratio: Annotated[Span | None, Field(description="Width divided by height")]
     per_profile: bool
+
+
+class PlatformWindow(Answer):
+    """How far ahead the network itself keeps a post. Otherwise Dateline's own schedule publishes it."""
+
+    least_seconds: float
+    most_seconds: float
+    by_default: Annotated[bool, Field(description="Unless `nativeSchedule` is false; else only where it is true")]
+
+
+class PlatformConnect(Answer):
+    """How an account is connected."""
+
+    consent: Annotated[bool, Field(description="By `POST /v1/connect/{platform}`; otherwise with credentials only")]
+    scopes: Annotated[list[str], Field(description="What consent is asked for")]
+    renewed_before: Annotated[float | None, Field(description="Seconds before its expiry at which an unused token is renewed")]
 
 
 class PlatformThreads(Answer):
@@ -325,12 +421,16 @@ class Platform(Answer):
     alt_text_limit: int | None
     threads: PlatformThreads
     first_comment: bool
+    comment_text: list[PlatformText]
     horizon_days: int | None
     daily_cap: PlatformCap | None
     native_scheduling: str | None
+    native_window: PlatformWindow | None
+    unpublish: Annotated[bool, Field(description="Whether a post can be taken down again")]
     options: Annotated[dict[str, Any], Field(description="JSON schema of the options under `platforms.<name>`")]
     exactly_once: Annotated[str, Field(description="How a lost answer is settled")]
     own_server: bool
+    connect: PlatformConnect
     credentials: list[PlatformCredential]
     source: str
 
@@ -584,7 +684,7 @@ ANSWERS: dict[str, type[BaseModel]] = {
     shape.__name__: shape
     for shape in (
         Post, PostPage, EventPage, FeedPage, AttemptPage, Validation,
-        Profile, ProfilePage, ProfileHealth, ProfileLimits, Platform, PlatformPage,
+        Profile, ProfilePage, ProfileHealth, ProfileLimits, Connection, Connected, Platform, PlatformPage,
         Medium, NewMedium, Bulk, Queue, QueuePage, QueueSlotPage, Reservation,
         Workspace, KeyPage, NewKey, Health, Problem,
     )

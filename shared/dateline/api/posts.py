@@ -228,6 +228,29 @@ def retry(request: Request, post_id: str) -> Answer:
     return _answer(200, post, replayed=replayed)
 
 
+def unpublish(request: Request, post_id: str) -> Answer:
+    """POST /v1/posts/{id}/unpublish: take it down on the networks, waiting for that unless asked not to."""
+    from ..domain import removal
+    from ..usecases import removing
+    from .shapes import UnpublishIn, read
+
+    body = request.body()
+    shape = read(UnpublishIn, body)
+    asked = 0.0 if request.preference("respond-async") is not None else _wait_seconds(request)
+    post = write.find(request.deps, request.actor, post_id)
+    claim = once.claim_of(request, body)
+    post, replayed = once.write_post(
+        request, body,
+        lambda: removing.unpublish(request.deps, post, shape.profile_ids, once=claim(None), if_match=request.if_match),
+    )
+    clock, start = request.deps.clock, request.deps.clock.now()
+    seconds = LONGEST_WAIT if asked is None else asked
+    while removal.pending(post) and (clock.now() - start).total_seconds() < seconds:
+        clock.sleep(POLL)
+        post = request.deps.posts.get(post.id) or post
+    return _answer(202 if removal.pending(post) else 200, post, replayed=replayed)
+
+
 def approve(request: Request, post_id: str) -> Answer:
     """POST /v1/posts/{id}/approve."""
     from .shapes import ApproveIn, read

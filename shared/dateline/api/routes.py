@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from . import bulk, media, meta, posts, profiles, queues, workspace
+from . import bulk, connect, media, meta, platforms, posts, profiles, queues, workspace
 from .answers import Answer
 
 
@@ -63,6 +63,8 @@ ROUTES: tuple[Route, ...] = (
           body="EmptyIn", also=(202,), idempotent=True),
     Route("POST", "/v1/posts/{post_id}/retry", posts.retry, "posts:publish", "Failed targets again", "Post", body="RetryIn",
           idempotent=True),
+    Route("POST", "/v1/posts/{post_id}/unpublish", posts.unpublish, "posts:publish", "Take it down on the networks", "Post",
+          body="UnpublishIn", also=(202,), idempotent=True),
     Route("POST", "/v1/posts/{post_id}/stop", posts.stop, "posts:publish", "Give up targets that wait to be retried", "Post",
           body="EmptyIn", idempotent=True),
     Route("POST", "/v1/posts/{post_id}/approve", posts.approve, "posts:approve", "Approve a post that waits for it", "Post",
@@ -71,9 +73,9 @@ ROUTES: tuple[Route, ...] = (
           "Post", body="RejectIn", idempotent=True),
     Route("POST", "/v1/posts/{post_id}/targets/{profile_id}/resolve", posts.resolve, "posts:publish",
           "Settle an unconfirmed target", "Post", body="ResolveIn", idempotent=True),
-    Route("GET", "/v1/platforms", profiles.list_platforms, "profiles:read", "The catalogue of networks", "PlatformPage",
+    Route("GET", "/v1/platforms", platforms.list_platforms, "profiles:read", "The catalogue of networks", "PlatformPage",
           query=_PAGE),
-    Route("GET", "/v1/platforms/{name}", profiles.get_platform, "profiles:read", "One network's rules", "Platform"),
+    Route("GET", "/v1/platforms/{name}", platforms.get_platform, "profiles:read", "One network's rules", "Platform"),
     Route("GET", "/v1/profiles", profiles.list_profiles, "profiles:read", "Connected accounts", "ProfilePage",
           query=("platform", *_PAGE)),
     Route("POST", "/v1/profiles", profiles.create, "profiles:write", "Connect an account with its own token", "Profile", 201,
@@ -86,6 +88,13 @@ ROUTES: tuple[Route, ...] = (
           "Rename, renew the credentials, pause or resume", "Profile", body="ProfilePatch", idempotent=True),
     Route("DELETE", "/v1/profiles/{profile_id}", profiles.delete, "profiles:write", "Disconnect", None, 204,
           query=("cancelPending",)),
+    Route("GET", "/v1/connect/callback", connect.callback, None, "Where networks send a person back to", "Connected",
+          query=("code", "state", "error"), public=True, also=(302,)),
+    Route("POST", "/v1/connect/{platform}", connect.start, "profiles:write", "Connect an account by consent", "Connection", 201,
+          "ConnectIn", idempotent=True),
+    Route("GET", "/v1/connections/{connection_id}", connect.get, "profiles:read", "How far a consent is", "Connection"),
+    Route("POST", "/v1/connections/{connection_id}", connect.choose, "profiles:write",
+          "Connect some of the accounts that a consent reaches", "Connection", body="ChooseIn", idempotent=True),
     Route("GET", "/v1/queues", queues.list_queues, "posts:read", "Queues of posting slots", "QueuePage", query=_PAGE),
     Route("POST", "/v1/queues", queues.create, "posts:publish", "Define a queue", "Queue", 201, "QueueIn", idempotent=True),
     Route("GET", "/v1/queues/{queue_id}", queues.get, "posts:read", "One queue", "Queue"),

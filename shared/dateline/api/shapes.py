@@ -231,6 +231,12 @@ class RetryIn(Shape):
     profile_ids: Annotated[list[str], Field(min_length=1, max_length=MOST_PROFILES)] | None = None
 
 
+class UnpublishIn(Shape):
+    """Which targets to take down on their networks; all that are published if not given."""
+
+    profile_ids: Annotated[list[str], Field(min_length=1, max_length=MOST_PROFILES)] | None = None
+
+
 class EmptyIn(Shape):
     """A body without members."""
 
@@ -243,6 +249,42 @@ class ProfileIn(Shape):
     server: Url | None = None
     name: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
     settings: dict[str, Any] = {}
+
+
+class ConnectIn(Shape):
+    """Connect an account: by a person's consent, or with `credentials` right away."""
+
+    redirect_url: Annotated[
+        Url | None, Field(description="Where the browser goes in the end; on an origin that the operator allows")
+    ] = None
+    server: Annotated[Url | None, Field(description="The account's own server, on networks that have many")] = None
+    profile_id: Annotated[
+        Annotated[str, StringConstraints(min_length=1, max_length=128)] | None,
+        Field(description="The profile to connect again; another account is then refused"),
+    ] = None
+    name: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
+    credentials: Annotated[dict[str, str] | None, Field(description="As for `POST /v1/profiles`: nobody is asked then")] = None
+    client_id: Annotated[
+        Annotated[str, StringConstraints(min_length=1, max_length=500)] | None,
+        Field(description="An app of your own, in place of the operator's; kept with the profile"),
+    ] = None
+    client_secret: Annotated[str, StringConstraints(min_length=1, max_length=1000)] | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> ConnectIn:
+        if self.client_secret is not None and self.client_id is None:
+            raise fault("clientId", "clientSecret is given without clientId.")
+        if self.credentials is not None:
+            for member, value in (("redirectUrl", self.redirect_url), ("clientId", self.client_id)):
+                if value is not None:
+                    raise fault(member, f"With credentials nobody is asked, so {member} has no meaning.")
+        return self
+
+
+class ChooseIn(Shape):
+    """Which of a consent's accounts to connect."""
+
+    account_ids: Annotated[list[str], Field(min_length=1, max_length=50, description="`accountId`s of `choices`")]
 
 
 class ProfilePatch(Shape):

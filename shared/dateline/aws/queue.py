@@ -23,18 +23,26 @@ class QueueUnavailable(Exception):
 
 
 class Message(NamedTuple):
-    """Work on one target. `revision` makes it stale after an edit; `outcome` carries a result that could not be saved."""
+    """Work on one target. `revision` makes it stale after an edit; `outcome` carries a result that could not be saved. Without a
+    `post_id` it is about the profile alone: its token is to be renewed. `removal`: the target is to be taken down;
+    `place`: it is to be handed to its network ahead."""
 
     post_id: str
     profile_id: str
     revision: int
     outcome: dict[str, Any] | None = None
+    removal: bool = False
+    place: bool = False
 
     def body(self) -> str:
         """The message as JSON."""
         out: dict[str, Any] = {"postId": self.post_id, "profileId": self.profile_id, "revision": self.revision}
         if self.outcome is not None:
             out["outcome"] = self.outcome
+        if self.removal:
+            out["removal"] = True
+        if self.place:
+            out["place"] = True
         return json.dumps(out, separators=(",", ":"))
 
     @classmethod
@@ -42,7 +50,8 @@ class Message(NamedTuple):
         """The inverse of `body`. Raises ValueError for anything else."""
         try:
             raw = json.loads(body)
-            return cls(str(raw["postId"]), str(raw["profileId"]), int(raw["revision"]), raw.get("outcome"))
+            ids = str(raw["postId"]), str(raw["profileId"]), int(raw["revision"])
+            return cls(*ids, raw.get("outcome"), bool(raw.get("removal")), bool(raw.get("place")))
         except (KeyError, TypeError, ValueError) as error:
             raise ValueError("not a delivery message") from error
 

@@ -17,7 +17,10 @@ from .post import Attempt, Post, RemoteSegment, Target, Transition, seconds
 RESTING = frozenset({"draft", "published", "partial", "failed", "unconfirmed", "cancelled"})
 """Nothing will happen to a post in these states by itself."""
 
-TARGET_OPEN = frozenset({"waiting", "publishing", "retrying", "held"})
+TARGET_OPEN = frozenset({"waiting", "placing", "placed", "publishing", "retrying", "held"})
+
+WITH_NETWORK = frozenset({"placing", "placed"})
+"""Statuses of a target that its network keeps until its time, or may keep: `domain.native` has the moves."""
 
 POST_TRANSITIONS: dict[str, frozenset[str]] = {
     "": frozenset({"draft", "pending_approval", "scheduled", "queued"}),
@@ -35,7 +38,9 @@ POST_TRANSITIONS: dict[str, frozenset[str]] = {
 """From each status of a post to those that may follow. "publishing" after an end is a retry that reopened a target."""
 
 TARGET_TRANSITIONS: dict[str, frozenset[str]] = {
-    "waiting": frozenset({"publishing", "failed", "held", "cancelled"}),
+    "waiting": frozenset({"placing", "publishing", "failed", "held", "cancelled"}),
+    "placing": frozenset({"waiting", "placing", "placed", "publishing", "failed", "unconfirmed"}),
+    "placed": frozenset({"waiting", "publishing", "failed", "unconfirmed"}),
     "publishing": frozenset({"publishing", "published", "retrying", "failed", "unconfirmed", "held"}),
     "retrying": frozenset({"publishing", "published", "failed", "held"}),
     "held": frozenset({"waiting", "retrying", "published", "failed", "cancelled"}),
@@ -106,7 +111,8 @@ def conclude(post: Post, now: datetime) -> None:
 def deadline(post: Post, now: datetime) -> datetime:
     """When sweep must look at the post if nothing has happened until then. Never absent while a target is open."""
     if post.status in RESTING:
-        return now + seconds(retry.AUDIT_AFTER)
+        removing = any((target.removal or {}).get("status") == "pending" for target in post.targets.values())
+        return now + seconds(retry.REDISPATCH_AFTER if removing else retry.AUDIT_AFTER)
     if post.status == "pending_approval":
         return late_at(post) or now + seconds(retry.AUDIT_AFTER)
     if post.status == "scheduled":
@@ -169,7 +175,7 @@ def nudge(post: Post, target: Target, now: datetime) -> bool:
         target.redispatches += 1
         target.nudged_at = now
         return True
-    if target.armed is not None:
+    if target.armed is not None or target.status in WITH_NETWORK:
         detail = "The network may have taken it: the worker died in the call, and it could not be looked up since."
         end(post, target, "unconfirmed", now, "unconfirmed", detail, conclude_now=False)
     else:
@@ -191,6 +197,8 @@ def stage(post: Post, to: str, now: datetime) -> None:
     """Move the whole post before anything began: draft, pending_approval, scheduled, queued or cancelled."""
     if post.status and (post.status not in EDITABLE or to not in POST_TRANSITIONS[post.status]):
         raise illegal(post, to, f"The post is {post.status}; it cannot become {to} any more.")
+    if to != "queued":
+        keeps_nothing(post)
     post.stage = to
     if to == "cancelled":
         for target in post.targets.values():
@@ -201,17 +209,31 @@ def stage(post: Post, to: str, now: datetime) -> None:
 
 def edited(post: Post, now: datetime) -> None:
     """Content, time or targets changed: a new revision, which makes every message that is out stale."""
+    keeps_nothing(post)
     post.revision += 1
     announce(post, "post.updated", now)
     for target in post.targets.values():
-        target.redispatches = 0
+        target.redispatches, target.native = 0, None
         _unhold(target)
+
+
+class WithNetwork(Problem):
+    """A network keeps a target of the post until its time. Whoever changes the post has it taken back first."""
+
+    def __init__(self) -> None:
+        super().__init__("try_again", "A network keeps the post until its time and has to give it back first.")
+
+
+def keeps_nothing(post: Post) -> None:
+    """Refuse a change of what a network keeps. Raises `WithNetwork`."""
+    if any(target.status in WITH_NETWORK for target in post.targets.values()):
+        raise WithNetwork
 
 
 def fail_waiting(post: Post, code: str, detail: str, now: datetime) -> None:
     """End every target that has not begun (a post that is too late, say)."""
     for target in list(post.targets.values()):
-        if target.standing == "waiting":
+        if target.standing == "waiting" and target.status not in WITH_NETWORK:
             end(post, target, "failed", now, code, detail, conclude_now=False)
     conclude(post, now)
 
@@ -374,7 +396,7 @@ def reopen(post: Post, target: Target, now: datetime) -> None:
     target.retries = target.redispatches = 0
     target.nudged_at = None
     target.next_attempt_at = now
-    target.error = None
+    target.error = target.removal = None
 
 
 def settle(
@@ -407,6 +429,6 @@ def _close_attempt(target: Target, outcome: str, code: str | None, detail: str |
 
 def public_target_status(post: Post, target: Target) -> str:
     """A target that has not begun shows its post's stage."""
-    return post.stage if target.status == "waiting" else target.status
+    return post.stage if target.status == "waiting" or target.status in WITH_NETWORK else target.status
 
 

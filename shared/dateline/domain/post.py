@@ -85,7 +85,8 @@ class Target:
     `redispatches` those by sweep, `nudged_at` the last of them. `held_at` is since when a target is held, `held_begun`
     whether it had begun before (else it goes back to waiting); `nudged_at` is then sweep's last look. `capped` says that the
     profile takes so few posts a day that its calendar has to be asked. `comment` is what became of a first comment that is not
-    out though the post is: `status` (failed or unconfirmed), `code`, `detail`; None otherwise.
+    out though the post is: `status` (failed or unconfirmed), `code`, `detail`; None otherwise. `removal` is what became of the
+    wish to take it down again (`domain.removal`), `native` of handing it to its network ahead (`domain.native`); None without.
     """
 
     profile_id: str
@@ -111,6 +112,8 @@ class Target:
     checkpoint: dict[str, Any] = field(default_factory=dict)
     error: dict[str, Any] | None = None
     comment: dict[str, Any] | None = None
+    removal: dict[str, Any] | None = None
+    native: dict[str, Any] | None = None
     held_begun: bool = False
     held_at: datetime | None = None
 
@@ -140,6 +143,10 @@ class Target:
             row["error"] = self.error
         if self.comment:
             row["comment"] = self.comment
+        if self.removal:
+            row["removal"] = self.removal
+        if self.native:
+            row["native"] = self.native
         return row
 
     @classmethod
@@ -157,12 +164,17 @@ class Target:
         target.checkpoint = dict(row.get("checkpoint", {}))
         target.error = row.get("error")
         target.comment = row.get("comment")
+        target.removal = row.get("removal")
+        target.native = row.get("native")
         return target
 
     @property
     def standing(self) -> str:
-        """The status as the post is derived from it: a target that is held before its first claim has not begun."""
-        return "waiting" if self.status == "held" and not self.held_begun else self.status
+        """The status as the post is derived from it: a target that is held before its first claim has not begun, nor has one
+        that its network keeps until its time."""
+        if self.status in ("placing", "placed") or (self.status == "held" and not self.held_begun):
+            return "waiting"
+        return self.status
 
     @property
     def attempt(self) -> Attempt | None:
@@ -236,7 +248,7 @@ class Post:
 
     def open_targets(self) -> Iterator[Target]:
         """Targets that have not ended."""
-        return (t for t in self.targets.values() if t.status in ("waiting", "publishing", "retrying", "held"))
+        return (t for t in self.targets.values() if t.status not in ("published", "failed", "unconfirmed", "cancelled"))
 
 
 def partition(workspace_id: str, mode: str) -> str:

@@ -31,8 +31,11 @@ class Noted(NamedTuple):
 class Profile:
     """A connected account. `status` is connected, disconnected or deleted; `secret` is ciphertext.
 
-    `token_expires_at` is when the access token lapses (None: it does not). `settings` is what its server said of itself.
+    `token_expires_at` is when the access token lapses (None: it does not), `grant_expires_at` when a person has to connect again
+    because nobody can renew it any more (None: not known, or never). `renew_at` is when it is to be renewed though nobody uses
+    it, `warn_at` when its end is to be announced. `settings` is what its server said of itself.
     `paused` holds what it is paused by: its own switch (`profile`), the workspace's (`workspace`), both or neither.
+    `quotas` are the limits its network told of, by name: limit, what is left, when that ends.
     `due_at` is when sweep looks at it. `release` is the booking after which held targets are still to be released, None if
     none are.
     """
@@ -50,6 +53,9 @@ class Profile:
     settings: dict[str, Any] = field(default_factory=dict)
     secret: bytes | None = field(default=None, repr=False)
     token_expires_at: datetime | None = None
+    grant_expires_at: datetime | None = None
+    renew_at: datetime | None = None
+    warn_at: datetime | None = None
     error: dict[str, Any] | None = None
     version: int = 0
     paused: frozenset[str] = frozenset()
@@ -57,6 +63,7 @@ class Profile:
     trail: list[Noted] = field(default_factory=list)
     due_at: datetime | None = None
     release: str | None = None
+    quotas: dict[str, list[Any]] = field(default_factory=dict)
 
     @property
     def partition(self) -> str:
@@ -73,11 +80,66 @@ def note(profile: Profile, kind: str, now: datetime) -> None:
     profile.updated_at = now
 
 
+def next_look(profile: Profile) -> datetime | None:
+    """When sweep has to look at the profile for its token's sake; None if it never has to."""
+    return min((at for at in (profile.renew_at, profile.warn_at) if at is not None), default=None)
+
+
+def lives(profile: Profile, now: datetime, *, expires_in: float | None, grant_expires_in: float | None, renewable: bool,
+          ahead: float) -> None:
+    """What is known of the life of its credentials from now on, all in seconds. `renewable`: they can be renewed without a
+    person; `ahead` before the access token lapses they are, though nobody uses them (0: only when they are used)."""
+    profile.token_expires_at = now + seconds(expires_in) if expires_in else None
+    if grant_expires_in:
+        profile.grant_expires_at = now + seconds(grant_expires_in)
+    elif not renewable:
+        profile.grant_expires_at = profile.token_expires_at
+    elif profile.grant_expires_at is not None and profile.grant_expires_at <= now:
+        profile.grant_expires_at = None
+    at, end = profile.token_expires_at, profile.grant_expires_at
+    profile.renew_at = max(now + seconds(retry.RENEW_PAUSE), at - seconds(ahead)) if at and ahead and renewable else None
+    profile.warn_at = max(now, end - seconds(retry.WARN_AHEAD)) if end else None
+    look = next_look(profile)
+    if look is not None:
+        profile.due_at = look if profile.due_at is None else min(profile.due_at, look)
+
+
+def expiring(profile: Profile, now: datetime) -> None:
+    """Its end is near, and only a person can help. Announced once."""
+    profile.warn_at = None
+    note(profile, "expiring", now)
+
+
 def reconnect(profile: Profile, now: datetime) -> None:
-    """The profile was given credentials that work."""
-    was, profile.status, profile.error = profile.status, "connected", None
+    """The profile was given credentials that work. What was held because the old ones did not is to be released."""
+    was, since = profile.status, _held_since(profile, now)
+    profile.status, profile.error = "connected", None
     if was != "connected":
         note(profile, "connected", now)
+        _release(profile, since, now)
+
+
+def _held_since(profile: Profile, now: datetime) -> datetime:
+    """Since when targets have been held on it without a break; as long as any may be held where its trail does not say."""
+    reasons: set[str] = set()
+    since: datetime | None = None
+    for line in profile.trail:
+        kind = line.kind.removeprefix("profile.")
+        if kind in ("paused", "disconnected"):
+            since = since if reasons else line.at
+            reasons.add(kind)
+        else:
+            reasons.discard({"resumed": "paused", "connected": "disconnected"}.get(kind, ""))
+    return since if reasons and since is not None else now - seconds(retry.LONGEST_HOLD)
+
+
+def _release(profile: Profile, since: datetime, now: datetime) -> None:
+    """What has been held since then is to be released, unless something holds it still: by whoever ended it, and by sweep if that
+    one dies or runs out of time."""
+    if profile.paused or profile.status != "connected":
+        return
+    profile.release = sortable(since - seconds(retry.HELD_MARGIN))
+    profile.due_at = now + seconds(retry.RELEASE_AFTER)
 
 
 def disconnect(profile: Profile, code: str, detail: str, now: datetime) -> None:
@@ -98,19 +160,17 @@ def pause(profile: Profile, by: str, now: datetime) -> None:
 
 
 def resume(profile: Profile, by: str, now: datetime) -> None:
-    """One of those it is paused by lets go. With the last one its held targets are to be released: by whoever resumes it, and
-    by sweep if that one dies or runs out of time."""
+    """One of those it is paused by lets go. With the last one its held targets are to be released."""
+    since = _held_since(profile, now)
     was, profile.paused = profile.paused, profile.paused - {by}
     if was and not profile.paused:
-        paused_at = next((line.at for line in reversed(profile.trail) if line.kind == "profile.paused"), None)
-        paused_at = paused_at or now - seconds(retry.LONGEST_HOLD)
         note(profile, "resumed", now)
-        profile.release = sortable(paused_at - seconds(retry.HELD_MARGIN))
-        profile.due_at = now + seconds(retry.RELEASE_AFTER)
+        _release(profile, since, now)
 
 
 def delete(profile: Profile, now: datetime) -> None:
     """It is gone, and its credentials with it. The row stays for a while without them, so that this too is announced."""
     profile.status, profile.secret, profile.token_expires_at, profile.error = "deleted", None, None, None
+    profile.grant_expires_at = profile.renew_at = profile.warn_at = None
     profile.settings, profile.release = {}, None
     note(profile, "deleted", now)

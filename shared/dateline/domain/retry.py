@@ -61,6 +61,13 @@ RELEASE_AFTER = 45.0
 """Sweep goes on with releasing so long after a profile was resumed: whoever resumed it works at it for less."""
 
 
+RENEW_PAUSE = 900.0
+"""Sweep asks again for the renewal of a token when the last request for it brought nothing within this."""
+
+WARN_AHEAD = 7 * 86400.0
+"""How long before the end of a grant that only a person can renew `profile.expiring` is announced."""
+
+
 class Tuning(NamedTuple):
     """What a deployment may set: see `wiring` for the environment variables.
 

@@ -65,7 +65,8 @@ class MediaLimit(NamedTuple):
     """How many of one type of media a segment may carry, and what one file may be.
 
     `bytes` is the largest file, `formats` the MIME types taken; `setting` names the profile's setting that overrides
-    `most` (an instance's own figure). `seconds` is the shortest and the longest video, `width` and `height` the least and the
+    `most` (an instance's own figure), `bytes_setting` the one for `bytes`, `formats_setting` the one that lists which formats
+    are taken there. `seconds` is the shortest and the longest video, `width` and `height` the least and the
     most pixels, `ratio` the least and the greatest width divided by height; None where the network says nothing.
     """
 
@@ -78,6 +79,15 @@ class MediaLimit(NamedTuple):
     width: tuple[int, int] | None = None
     height: tuple[int, int] | None = None
     ratio: tuple[float, float] | None = None
+    bytes_setting: str | None = None
+    formats_setting: str | None = None
+
+    def of(self, settings: Mapping[str, Any]) -> MediaLimit:
+        """The limit of a profile with these settings."""
+        most = settings.get(self.bytes_setting, self.bytes) if self.bytes_setting else self.bytes
+        listed = settings.get(self.formats_setting) if self.formats_setting else None
+        taken = tuple(name for name in self.formats if name in listed) if listed else ()
+        return self._replace(bytes=int(most), formats=taken or self.formats)
 
 
 class NativeWindow(NamedTuple):
@@ -215,7 +225,7 @@ def _check_media(rules: Rules, index: int, segment: Segment, settings: Mapping[s
             detail = f"{rules.name} takes at most {rules.alt_text:,} characters of alternative text; this one has {size:,}."
             rule = f"{name}.alt_text.too_long"
             found.append(Violation(rule, index, f"media/{place}", detail, rules.alt_text, size, "characters"))
-        found += _check_file(rules, index, place, item)
+        found += _check_file(rules, index, place, item, settings)
     for kind, count in counts.items():
         limit = rules.media[kind]
         most = int(settings.get(limit.setting, limit.most)) if limit.setting else limit.most
@@ -234,9 +244,9 @@ def _check_media(rules: Rules, index: int, segment: Segment, settings: Mapping[s
     return found
 
 
-def _check_file(rules: Rules, index: int, place: int, item: Media) -> list[Violation]:
+def _check_file(rules: Rules, index: int, place: int, item: Media, settings: Mapping[str, Any]) -> list[Violation]:
     """What is wrong with one file by what was found out of it; nothing where nobody has looked yet."""
-    limit, facts, found = rules.media[item.type], item.facts, []
+    limit, facts, found = rules.media[item.type].of(settings), item.facts, []
 
     def add(rule: str, detail: str, most: float | None = None, measured: float | None = None, unit: str | None = None) -> None:
         limit, size = (None if value is None else round(value) for value in (most, measured))

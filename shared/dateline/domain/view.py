@@ -44,6 +44,11 @@ def target_view(post: Post, target: Target) -> dict[str, Any]:
         "nextAttemptAt": rfc3339(target.next_attempt_at) if target.next_attempt_at else None,
         "error": target.error,
     }
+    if target.native is not None:
+        kept = target.native
+        out["native"] = {"state": kept["state"], "remoteId": kept.get("id"), "error": kept.get("error")}
+    if target.removal is not None:
+        out["removal"] = {name: target.removal[name] for name in ("status", "at", "error")}
     draft = post.draft_for(target.platform)
     own = len(draft.segments)
     if own > 1:
@@ -94,6 +99,7 @@ def profile_view(profile: Profile) -> dict[str, Any]:
         "paused": bool(profile.paused), "pausedBy": sorted(profile.paused),
         "accountId": profile.account_id or None, "server": profile.server or None, "settings": profile.settings,
         "tokenExpiresAt": rfc3339(profile.token_expires_at) if profile.token_expires_at else None,
+        "grantExpiresAt": rfc3339(profile.grant_expires_at) if profile.grant_expires_at else None,
         "error": profile.error, "createdAt": rfc3339(profile.created_at), "updatedAt": rfc3339(profile.updated_at),
     }
 

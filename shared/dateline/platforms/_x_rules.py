@@ -9,8 +9,10 @@ from ..domain.content import Draft
 from ..domain.rules import DailyCap, MediaLimit, Rules, TextLimit, Violation
 from ._x_text import INVALID, weighted_length
 
-IMAGE_FORMATS = ("image/jpeg", "image/png", "image/webp")
-IMAGE_BYTES = 5 * 1024 * 1024
+MEGABYTE = 1024 * 1024
+GIF_WIDTH, GIF_HEIGHT = 1280, 1080
+DESCRIBED = ("image", "gif")
+"""Types of media that take an alternative text."""
 
 OPTION_MEMBERS: Mapping[str, tuple[str, bool]] = {
     "replySettings": ("reply_settings", False),
@@ -44,6 +46,26 @@ def _more(draft: Draft, settings: Mapping[str, Any]) -> list[Violation]:
     return found
 
 
+def _advise(draft: Draft, settings: Mapping[str, Any]) -> list[Violation]:
+    """What X passes over (a video's alternative text, tags without pictures), and GIFs it may fail on."""
+    found = []
+    for index, segment in enumerate(draft.segments):
+        for place, item in enumerate(segment.media):
+            field = f"media/{place}"
+            if item.alt_text and item.type not in DESCRIBED:
+                detail = "X has no alternative text for videos: readers will not get it."
+                found.append(Violation("x.alt_text.ignored", index, field, detail))
+            facts = item.facts if item.type == "gif" else None
+            if facts and ((facts.width or 0) > GIF_WIDTH or (facts.height or 0) > GIF_HEIGHT):
+                detail = f"X may fail on a GIF above {GIF_WIDTH} x {GIF_HEIGHT} pixels; this is {facts.width} x {facts.height}."
+                found.append(Violation("x.media.gif_dimensions", index, field, detail))
+    first = draft.segments[0].media
+    if draft.options.get("taggedUserIds") and (not first or any(item.type != "image" for item in first)):
+        detail = "taggedUserIds does nothing here: users are tagged in pictures, and the first segment has none."
+        found.append(Violation("x.tagged_users.ignored", 0, "options/taggedUserIds", detail))
+    return found
+
+
 RULES = Rules(
     platform="x",
     name="X",
@@ -53,10 +75,18 @@ RULES = Rules(
             "a URL counts 23, an emoji 2, a character outside the Latin and neighbouring ranges 2", setting="maxWeightedLength",
         ),
     ),
-    media={"image": MediaLimit(4, IMAGE_BYTES, IMAGE_FORMATS)},
+    media={
+        "image": MediaLimit(4, 5 * MEGABYTE, ("image/jpeg", "image/png", "image/webp")),
+        "gif": MediaLimit(1, 15 * MEGABYTE, ("image/gif",)),
+        # The page gives 1280 x 1024 as the most and 1080p to subscribers in the same breath; so only the least is held to.
+        "video": MediaLimit(
+            1, 512 * MEGABYTE, ("video/mp4", "video/quicktime"), seconds=(0.5, 140), width=(32, 8192), height=(32, 8192),
+            ratio=(1 / 3, 3),
+        ),
+    },
     exactly_once="X has no idempotency key: after a lost answer the account's recent posts are searched, and X's own refusal of "
     "duplicate text stands behind that.",
-    source="xdevplatform/docs, openapi.json 2.167 and counting-characters.mdx, 2026-08-22",
+    source="xdevplatform/docs, openapi.json 2.167, counting-characters.mdx and media/quickstart/best-practices.mdx, 2026-08-22",
     most_media=4,
     alt_text=1000,
     thread_segments=25,
@@ -77,6 +107,11 @@ RULES = Rules(
             },
             "communityId": {
                 "type": "string", "pattern": "^[0-9]{1,19}$", "description": "Id of the community to post to.",
+            },
+            "taggedUserIds": {
+                "type": "array", "maxItems": 10,
+                "items": {"type": "string", "pattern": "^[0-9]{1,19}$", "description": "A user's id."},
+                "description": "Users tagged in the pictures of the first segment.",
             },
             "shareWithFollowers": {"type": "boolean", "description": "Show a community post to all followers as well."},
             "forSuperFollowersOnly": {"type": "boolean", "description": "Only subscribers see it."},
@@ -100,4 +135,5 @@ RULES = Rules(
         "additionalProperties": False,
     },
     more=_more,
+    advise=_advise,
 )

@@ -308,7 +308,7 @@ class Delivery:
     options: Mapping[str, Any]
     http: Http
     now: Callable[[], datetime]
-    checkpoint: dict[str, Any] = field(default_factory=dict)
+    checkpoint: dict[str, Any] = field(default_factory=dict, repr=False)
     save: Callable[..., None] = lambda **values: None
     published: tuple[Remote, ...] = ()
     armed_at: datetime | None = None
@@ -317,7 +317,7 @@ class Delivery:
     media: MediaSource = field(default_factory=NoMedia)
     need: Callable[[float], None] = lambda seconds: None
     publish_at: datetime | None = None
-    held: dict[str, tuple[bytes, str]] = field(default_factory=dict, repr=False)
+    held: dict[str, MediaFile] = field(default_factory=dict, repr=False)
 
 
 class CredentialField(NamedTuple):
@@ -338,6 +338,8 @@ class Publisher(Protocol):
     """True when a profile brings its server's address (an instance, a PDS)."""
     connect: OAuth2 | None
     """How an account is connected by consent; None where it is by credentials only."""
+    renews_itself: bool
+    """True where an access token is renewed by itself, without a refresh token."""
     refresh_ahead: float
     """Seconds before its expiry at which a token is renewed though nobody uses it; 0: only when it is used."""
 
@@ -393,6 +395,7 @@ class Standard:
     """What most publishers do: the parts of `Publisher` that a network without the feature leaves alone."""
 
     connect: OAuth2 | None = None
+    renews_itself: bool = False
     refresh_ahead: float = 0.0
     own_server: bool = False
 

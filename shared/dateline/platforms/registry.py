@@ -8,10 +8,20 @@ from ..domain.rules import Rules
 from .base import Publisher
 
 PLATFORMS: dict[str, str] = {
-    "mastodon": "dateline.platforms.mastodon",
-    "bluesky": "dateline.platforms.bluesky",
     "x": "dateline.platforms.x",
+    "bluesky": "dateline.platforms.bluesky",
+    "linkedin": "dateline.platforms.linkedin",
+    "threads": "dateline.platforms.threads",
+    "mastodon": "dateline.platforms.mastodon",
+    "instagram": "dateline.platforms.instagram",
+    "facebook": "dateline.platforms.facebook",
     "telegram": "dateline.platforms.telegram",
+    "reddit": "dateline.platforms.reddit",
+    "pinterest": "dateline.platforms.pinterest",
+    "tiktok": "dateline.platforms.tiktok",
+    "youtube": "dateline.platforms.youtube",
+    "google_business": "dateline.platforms.google_business",
+    "snapchat": "dateline.platforms.snapchat",
     "sandbox": "dateline.platforms.sandbox",
 }
 """Name in the API -> module that holds its `RULES` and `PUBLISHER`. Adding a network is a module and a line here."""

@@ -1,4 +1,4 @@
-"""Telegram: messages a bot sends to one channel, group or chat.
+"""Telegram: messages a bot sends to one channel, group or chat. Its rules stand in `_telegram_rules`.
 
 A bot cannot look back: there is no idempotency key and no history, so a lost answer stays unknown for good and must never be
 sent again. The bot's token stands in every URL; it must never get into an exception, a log line or a `repr`.
@@ -10,8 +10,11 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ..domain.content import Draft, Segment
-from ..domain.rules import DailyCap, MediaLimit, Rules, TextLimit, Violation
+from ..domain.content import Media, Segment
+from ._files import LONG_BYTES, LONG_SECONDS, Form, Held, opened, time_for
+from ._telegram_rules import LOOKED_AT, LOOKS, SWITCHES
+from ._telegram_rules import RULES as RULES
+from ._telegram_rules import units_shown as units_shown
 from .base import (
     Account,
     AccountInfo,
@@ -21,7 +24,7 @@ from .base import (
     Delivery,
     Failed,
     Http,
-    NewTokens,
+    MediaFile,
     NotSent,
     Outcome,
     Publisher,
@@ -35,99 +38,14 @@ from .base import (
 )
 from .calls import harmless, irreversible, said_by
 
-_HOW = "UTF-16 units of what remains after parsing: markup of the parseMode does not count, an emoji counts two or more"
+KINDS: Mapping[str, tuple[str, str]] = {
+    "image": ("sendPhoto", "photo"), "video": ("sendVideo", "video"), "gif": ("sendAnimation", "animation"),
+    "document": ("sendDocument", "document"),
+}
+"""Our type of medium -> the method that sends one alone, and what Telegram calls it there and in an album."""
 
-
-def utf16_units(text: str) -> int:
-    """UTF-16 code units of `text`: Telegram's measure of length."""
-    return len(text.encode("utf-16-le", "surrogatepass")) // 2
-
-
-def units_shown(text: str, parse_mode: str) -> int:
-    """UTF-16 units left of `text` once Telegram has parsed it.
-
-    Exact for "none". For "HTML" tags go and entities become their character; for "MarkdownV2" link targets, markers and
-    escaping backslashes go. Both are approximations by pattern: text that Telegram would refuse to parse is still counted.
-    """
-    if parse_mode == "HTML":
-        from html import unescape
-
-        text = unescape(re.sub(r"<[^<>]*>", "", text))
-    elif parse_mode == "MarkdownV2":
-        text = re.sub(r"!?\[((?:\\.|[^\\\[\]])*)\]\((?:\\.|[^\\\[)])*\)", r"\1", text, flags=re.DOTALL)
-        text = re.sub(r"```[A-Za-z0-9_+-]*\n|(?m:^(?:\*\*)?>)", "", text)
-        text = re.sub(r"\\([!-/:-@\[-`{-~])|[*_~`]|\|\|", r"\1", text)
-    return utf16_units(text)
-
-
-def _least_units(text: str, settings: Mapping[str, Any]) -> int:
-    """The count under the parse mode that leaves least: a text too long by this is too long in any mode.
-
-    The limits of the table are counted without the options; `_too_long_as_parsed` adds the exact mode's verdict.
-    """
-    return min(units_shown(text, mode) for mode in ("none", "HTML", "MarkdownV2"))
-
-
-_TEXT = TextLimit(4096, "UTF-16 units", _least_units, _HOW)
-_CAPTION = TextLimit(
-    1024, "UTF-16 units", _least_units, f"{_HOW}; beside media the text is a caption", rule="caption.too_long", with_media=True
-)
-
-
-def _too_long_as_parsed(draft: Draft, settings: Mapping[str, Any]) -> list[Violation]:
-    """The two length rules under the draft's own parse mode, where the table's lowest count let the text pass."""
-    found = []
-    mode = str(draft.options.get("parseMode", "none"))
-    for index, segment in enumerate(draft.segments):
-        for limit in (_TEXT, _CAPTION):
-            measured = units_shown(segment.text, mode)
-            applies = bool(segment.media) or not limit.with_media
-            if applies and measured > limit.limit >= _least_units(segment.text, settings):
-                detail = f"Telegram takes at most {limit.limit:,} {limit.unit}; this text has {measured:,} ({limit.how})."
-                found.append(Violation(f"telegram.{limit.rule}", index, "text", detail, limit.limit, measured, limit.unit))
-    return found
-
-
-RULES = Rules(
-    platform="telegram",
-    name="Telegram",
-    text=(_TEXT, _CAPTION),
-    media={"image": MediaLimit(10, 10_000_000, ("image/jpeg", "image/png", "image/webp"))},
-    most_media=10,
-    daily_cap=DailyCap(
-        28_800, 24, "20 messages a minute to one group (Telegram's Bot FAQ); there is no published figure for a day", "dailyPosts"
-    ),
-    options={
-        "type": "object",
-        "additionalProperties": False,
-        "properties": {
-            "parseMode": {
-                "type": "string",
-                "enum": ["none", "MarkdownV2", "HTML"],
-                "description": "How Telegram reads markup in the text. Default none: the text appears as it stands.",
-            },
-            "disableNotification": {"type": "boolean", "description": "Send silently. Default false."},
-            "protectContent": {"type": "boolean", "description": "Keep readers from forwarding and saving it. Default false."},
-            "messageThreadId": {"type": "integer", "minimum": 1, "description": "Topic of a forum group to post into."},
-            "linkPreview": {"type": "boolean", "description": "Show a preview of the first link of a text. Default true."},
-            "showCaptionAboveMedia": {"type": "boolean", "description": "Show the text above the pictures. Default false."},
-            "hasSpoiler": {"type": "boolean", "description": "Cover the pictures until they are tapped. Default false."},
-        },
-    },
-    exactly_once=(
-        "Telegram lets a bot look nothing up: when the answer to a send is lost the target ends unconfirmed and a person"
-        " decides. It is never sent again by itself."
-    ),
-    source="Bot API 10.1 (2026-06-11), as in PaulSonOfLars/telegram-bot-api-spec 160fd99; upload sizes from telegrambots' book.",
-    more=_too_long_as_parsed,
-)
-
-
-SWITCHES: Mapping[str, str] = {"disableNotification": "disable_notification", "protectContent": "protect_content"}
-"""Our option -> parameter that every kind of message takes when it is on."""
-
-LOOKS: Mapping[str, str] = {"showCaptionAboveMedia": "show_caption_above_media", "hasSpoiler": "has_spoiler"}
-"""The same for a picture, alone or in an album."""
+HELD_BYTES = 24_000_000
+"""A message's files are held in memory up to so many bytes in all; larger ones are read while they are sent."""
 
 
 class Telegram(Standard):
@@ -135,25 +53,23 @@ class Telegram(Standard):
 
     rules = RULES
     default_server = "https://api.telegram.org"
-    own_server = False
     credential_fields: tuple[CredentialField, ...] = (
         CredentialField("botToken", True, "The bot's token as @BotFather gave it: digits, a colon, letters."),
         CredentialField("chatId", True, "Where the bot posts: @channelname or the numeric id (-100…). The bot must be a member."),
     )
 
     def needs_preparation(self, delivery: Delivery) -> bool:
-        """True for a message with pictures: they travel with the sending call, and are fetched before it is armed."""
+        """True for a message with media: they travel with the sending call, so they are got hold of before it is armed."""
         return any(item.url not in delivery.held for segment in delivery.segments for item in segment.media)
 
-    def start(self, delivery: Delivery) -> Mapping[str, Any]:
-        """Nothing to choose beforehand."""
-        return {}
-
     def prepare(self, delivery: Delivery) -> None:
-        """Fetch the pictures into memory; Telegram keeps no upload apart from a message."""
+        """Open every file and see that Telegram takes it; read them into memory unless they are large, so that nothing can come
+        between arming and sending. Nothing is sent: Telegram keeps no upload apart from a message."""
         for segment in delivery.segments:
-            for item in segment.media:
-                delivery.held[item.url] = delivery.http.fetch_media(item, RULES.media["image"].bytes)
+            files = {item.url: _opened(delivery, item) for item in segment.media}
+            size = sum(files[item.url].size for item in segment.media)
+            time_for(delivery, size)
+            delivery.held.update({url: Held(file) if size <= HELD_BYTES else file for url, file in files.items()})
 
     def publish(self, delivery: Delivery, segment: int) -> tuple[Remote, ...]:
         """Send the message. An album is one `Remote`: the first message's id, all ids in `extra["messageIds"]`."""
@@ -209,13 +125,9 @@ class Telegram(Standard):
         name = str(found.get("title") or (f"@{username}" if username else found.get("first_name") or chat_id))
         return AccountInfo(chat_id, name, {"chatId": chat_id, "username": username})
 
-    def refresh(self, account: Account, http: Http) -> NewTokens | None:
-        """A bot's token never expires and is never refreshed."""
-        return None
-
 
 def _message(delivery: Delivery, chat: str, segment: Segment) -> tuple[str, dict[str, Any]]:
-    """(method, arguments of the request) that say `segment`. Fetches pictures that `prepare` has not, which is harmless."""
+    """(method, arguments of the request) that say `segment`. Media are read while it is sent."""
     options = delivery.options
     common: dict[str, Any] = {"chat_id": _chat_argument(chat)}
     if options.get("messageThreadId") is not None:
@@ -227,15 +139,40 @@ def _message(delivery: Delivery, chat: str, segment: Segment) -> tuple[str, dict
         preview = {} if options.get("linkPreview", True) else {"link_preview_options": {"is_disabled": True}}
         return "sendMessage", {"json": {**common, "text": segment.text, **parsed, **preview}}
     caption = {"caption": segment.text, **parsed} if segment.text else {}
-    looks = {member: True for name, member in LOOKS.items() if options.get(name)}
-    files = {f"photo{place}": _photo(delivery, segment, place) for place in range(len(segment.media))}
+    files = [(item, _opened(delivery, item)) for item in segment.media]
     if len(files) == 1:
-        return "sendPhoto", {"data": _form({**common, **caption, **looks}), "files": {"photo": files["photo0"]}}
+        (item, file), (method, part) = files[0], KINDS[segment.media[0].type]
+        fields = _form({**common, **caption, **_looks(delivery, item), **_seen(item, file)})
+        return method, _upload(fields, {part: (_file_name(item, file, 0), file)})
     import json
 
-    album: list[dict[str, Any]] = [{"type": "photo", "media": f"attach://{name}", **looks} for name in files]
+    album: list[dict[str, Any]] = []
+    parts = {}
+    for place, (item, file) in enumerate(files):
+        part = KINDS[item.type][1]
+        parts[f"{part}{place}"] = (_file_name(item, file, place), file)
+        album.append({"type": part, "media": f"attach://{part}{place}", **_looks(delivery, item), **_seen(item, file)})
     album[0].update(caption)
-    return "sendMediaGroup", {"data": {**_form(common), "media": json.dumps(album)}, "files": files}
+    return "sendMediaGroup", _upload({**_form(common), "media": json.dumps(album)}, parts)
+
+
+def _upload(fields: Mapping[str, str], files: Mapping[str, tuple[str, MediaFile]]) -> dict[str, Any]:
+    """The arguments of a request with files, which are read while it is sent."""
+    form = Form(fields, files)
+    return {"data": form, "headers": form.headers, "seconds": LONG_SECONDS if len(form) > LONG_BYTES else None}
+
+
+def _looks(delivery: Delivery, item: Media) -> dict[str, Any]:
+    options = delivery.options if item.type in LOOKED_AT else {}
+    return {member: True for name, member in LOOKS.items() if options.get(name)}
+
+
+def _seen(item: Media, file: MediaFile) -> dict[str, Any]:
+    """How large and how long a video is, which Telegram does not find out for itself, and that it may be played as it comes."""
+    if item.type != "video":
+        return {}
+    sizes = {"width": file.width, "height": file.height, "duration": file.seconds and round(file.seconds)}
+    return {**{name: size for name, size in sizes.items() if size}, "supports_streaming": True}
 
 
 def _form(members: Mapping[str, Any]) -> dict[str, str]:
@@ -250,13 +187,19 @@ def _delete(account: Account, http: Http, chat: str, message_id: str) -> None:
         raise _refusal(answer)
 
 
-def _photo(delivery: Delivery, segment: Segment, place: int) -> tuple[str, bytes, str]:
-    limit = RULES.media["image"]
-    item = segment.media[place]
-    content, mime = delivery.held.get(item.url) or delivery.http.fetch_media(item, limit.bytes)
-    if mime not in limit.formats:
-        raise Failed("media_unsupported", f"Telegram takes {', '.join(limit.formats)} as a photo; this file is {mime}.")
-    return f"photo{place}.{mime.rpartition('/')[2]}", content, mime
+def _opened(delivery: Delivery, item: Media) -> MediaFile:
+    return delivery.held.get(item.url) or opened(delivery, RULES, item, "media_unsupported")
+
+
+def _file_name(item: Media, file: MediaFile, place: int) -> str:
+    """What the file is called in the upload. Readers see it of a document: that keeps the name it has in its URL."""
+    ending = file.mime.rpartition("/")[2]
+    if item.type == "document":
+        from urllib.parse import unquote, urlsplit
+
+        own = re.sub(r"[^\w .()-]", "_", unquote(urlsplit(item.url).path.rpartition("/")[2]))[:100]
+        return own if own.lower().endswith(f".{ending}") else f"document{place}.{ending}"
+    return f"{KINDS[item.type][1]}{place}.{ending}"
 
 
 def _call(account: Account, http: Http, method: str, **request: Any) -> Answer:

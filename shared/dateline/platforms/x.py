@@ -1,4 +1,4 @@
-"""X: its publisher over API v2 (spec 2.167 of 2026-08, xdevplatform/docs). Its rules stand in `_x_rules`.
+"""X: its publisher over API v2 (spec 2.167 of 2026-08, xdevplatform/docs). Its rules stand in `_x_rules`, media in `_x_media`.
 
 X has no idempotency key. What protects from a double post is X's own rule against duplicate text, and looking through the
 account's recent posts after a lost answer. A duplicate refusal is read as "already out" only when we were uncertain before.
@@ -11,7 +11,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ._x_rules import IMAGE_BYTES, IMAGE_FORMATS, OPTION_MEMBERS, poll_of
+from ._x_calls import good, quotas_of, reason_of, refusal_of, wait_of
+from ._x_media import is_whole, upload
+from ._x_rules import OPTION_MEMBERS, poll_of
 from ._x_rules import RULES as RULES
 from ._x_text import normalised
 from .base import (
@@ -26,6 +28,7 @@ from .base import (
     Http,
     NewTokens,
     Outcome,
+    Quota,
     Remote,
     Resolution,
     Retry,
@@ -34,14 +37,13 @@ from .base import (
     Undecidable,
     Unknown,
 )
-from .calls import bearer, harmless, irreversible, pictures, refusal, repeatable, said_by, seconds_until, uploads_of
+from .calls import bearer, harmless, irreversible, repeatable, said_by, uploads_of
+from .connect import OAuth2
 
 CLOCK_SKEW = timedelta(seconds=60)
 """How far X's clock may stand behind ours. `created_at` is cut to whole seconds as well."""
 DUPLICATE_LOOK_BACK = timedelta(hours=1)
 """A duplicate refusal may be about an earlier uncertain call than the last: all retries of a target fit into this."""
-MEDIA_MARGIN = timedelta(hours=1)
-"""A medium this close to its end (X keeps one for 24 h) is uploaded again."""
 PARENT_WAIT = 5.0
 """A reply right after its parent may find it "not visible"; five seconds are enough (node-twitter-api-v2 issue 366)."""
 PAGES = 5
@@ -49,7 +51,7 @@ _POST_FIELDS = "attachments,created_at,entities,note_tweet,referenced_tweets"
 
 
 class XPublisher(Standard):
-    """Text and pictures, threads as reply chains. Stateless."""
+    """Text with pictures, a GIF or a video; threads as reply chains. Stateless."""
 
     rules = RULES
     credential_fields: tuple[CredentialField, ...] = (
@@ -59,42 +61,18 @@ class XPublisher(Standard):
         CredentialField("clientSecret", False, "The app's secret, for a confidential client."),
     )
     default_server = "https://api.x.com"
-    own_server = False
+    connect: OAuth2 | None = OAuth2(
+        authorize=("x.com", "/i/oauth2/authorize"), token=("api.x.com", "/2/oauth2/token"),
+        scopes=("tweet.read", "tweet.write", "users.read", "media.write", "offline.access"), client_auth="basic",
+    )
 
     def needs_preparation(self, delivery: Delivery) -> bool:
-        """True while a picture of a segment still to be published is not uploaded and described."""
-        uploaded = delivery.checkpoint.get("media") or {}
-        return any(not _is_ready(uploaded.get(slot), bool(item.alt_text), delivery.now()) for slot, item in pictures(delivery))
-
-    def start(self, delivery: Delivery) -> Mapping[str, Any]:
-        """Nothing: X takes no key of ours."""
-        return {}
+        """True while a medium of a segment still to be published is not uploaded, processed and described."""
+        return not is_whole(delivery)
 
     def prepare(self, delivery: Delivery) -> None:
-        """Upload the pictures that are not up yet, each with its alternative text; the ids are saved one by one."""
-        uploaded = dict(delivery.checkpoint.get("media") or {})
-        for slot, item in pictures(delivery):
-            known: dict[str, Any] = uploaded.get(slot) or {}
-            if not _is_ready(known, False, delivery.now()):
-                content, mime = delivery.http.fetch_media(item, IMAGE_BYTES)
-                if mime not in IMAGE_FORMATS:
-                    raise Failed("media_format", f"X takes {', '.join(IMAGE_FORMATS)} as images; this file is {mime}.")
-                known = uploaded[slot] = self._upload(delivery, content, mime)
-                delivery.save(media=dict(uploaded))
-            if item.alt_text and not known.get("described"):
-                body = {"id": known["id"], "metadata": {"alt_text": {"text": item.alt_text}}}
-                _good(repeatable(delivery, "POST", "/2/media/metadata", json=body), delivery.now())
-                uploaded[slot] = {**known, "described": True}
-                delivery.save(media=dict(uploaded))
-
-    def _upload(self, delivery: Delivery, content: bytes, mime: str) -> dict[str, Any]:
-        file = ("image." + mime.partition("/")[2], content, mime)
-        answer = repeatable(delivery, "POST", "/2/media/upload", data={"media_category": "tweet_image"}, files={"media": file})
-        data = _good(answer, delivery.now()).get("data") or {}
-        if not data.get("id"):
-            raise Retry("answer_unreadable", "X took an image and named no id for it.")
-        until = delivery.now() + timedelta(seconds=data.get("expires_after_secs") or 86_400)
-        return {"id": str(data["id"]), "key": data.get("media_key"), "until": until.isoformat()}
+        """Upload the media that are not up yet, each with its alternative text."""
+        upload(delivery)
 
     def publish(self, delivery: Delivery, segment: int) -> tuple[Remote, ...]:
         """`POST /2/tweets`, once. A duplicate refusal after an uncertain call is settled by looking for the post."""
@@ -108,15 +86,15 @@ class XPublisher(Standard):
             return (_remote(str(published)),)
         if answer.status == 408:
             raise Unknown("answer_lost", "X answered 408 to the publishing call.")
-        reason = _reason(answer).lower()
+        reason = reason_of(answer).lower()
         if answer.status == 403 and "duplicate content" in reason:
             return self._already_out(delivery, segment)
         if answer.status == 403 and segment > 0 and "deleted or not visible" in reason:
             raise Retry("parent_not_visible", "X does not show the segment before yet, so it takes no reply to it.", PARENT_WAIT)
         if answer.status == 400 and "media" in body and "media id" in reason:
             delivery.save(media={})
-            raise Retry("media_gone", "X no longer knows the uploaded images; they are uploaded again.")
-        raise _refusal(answer, delivery.now())
+            raise Retry("media_gone", "X no longer knows the uploaded media; they are uploaded again.")
+        raise refusal_of(answer, delivery.now())
 
     def _already_out(self, delivery: Delivery, segment: int) -> tuple[Remote, ...]:
         """What a duplicate refusal means: our own earlier call if one was uncertain, else a text posted by someone before."""
@@ -145,7 +123,7 @@ class XPublisher(Standard):
         found: list[str] = []
         for _ in range(PAGES):
             path = f"/2/users/{delivery.account.account_id}/tweets"
-            page = _good(repeatable(delivery, "GET", path, params=params), delivery.now())
+            page = good(repeatable(delivery, "GET", path, params=params), delivery.now())
             found += [
                 str(post["id"]) for post in page.get("data") or ()
                 if str(post["id"]) not in others and _is_since(post, since) and _is_segment(post, delivery, segment)
@@ -161,15 +139,19 @@ class XPublisher(Standard):
         """`DELETE /2/tweets/{id}`; a post that is gone already is no error."""
         answer = repeatable(delivery, "DELETE", f"/2/tweets/{remote_id}")
         if answer.status != 404:
-            _good(answer, delivery.now())
+            good(answer, delivery.now())
 
     def verify(self, account: Account, http: Http) -> AccountInfo:
         """`GET /2/users/me`."""
         answer = harmless(lambda: http.request("GET", f"{account.server}/2/users/me", headers=bearer(account)))
-        user = _good(answer, None).get("data") or {}
+        user = good(answer, None).get("data") or {}
         if not user.get("id"):
             raise Retry("answer_unreadable", "X did not say whose token this is.")
         return AccountInfo(str(user["id"]), f"@{user['username']}" if user.get("username") else str(user["id"]))
+
+    def quotas(self, answer: Answer, now: datetime) -> tuple[Quota, ...]:
+        """X's headers: 15 minutes by kind of call, and a day."""
+        return quotas_of(answer)
 
     def refresh(self, account: Account, http: Http) -> NewTokens | None:
         """`POST /2/oauth2/token`. The refresh token rotates: both new tokens must be kept, the old pair is spent."""
@@ -195,13 +177,7 @@ class XPublisher(Standard):
             return NewTokens(tokens, body.get("expires_in"))
         if answer.status in (400, 401):
             raise TokenRefused("grant_refused", f"X no longer takes the refresh token ({body.get('error') or answer.status}).")
-        raise Retry("refresh_failed", f"X answered {answer.status} to the refresh.", _wait(answer, None))
-
-
-def _is_ready(known: Mapping[str, Any] | None, described: bool, now: datetime) -> bool:
-    if not known or datetime.fromisoformat(known["until"]) - MEDIA_MARGIN <= now:
-        return False
-    return not described or bool(known.get("described"))
+        raise Retry("refresh_failed", f"X answered {answer.status} to the refresh.", wait_of(answer, None))
 
 
 def _body(delivery: Delivery, segment: int) -> dict[str, Any]:
@@ -212,8 +188,11 @@ def _body(delivery: Delivery, segment: int) -> dict[str, Any]:
     if content.media:
         media_ids = uploads_of(delivery, segment)
         if len(media_ids) != len(content.media):
-            raise Retry("media_gone", "Not every image of this segment is uploaded; they are uploaded again.")
+            raise Retry("media_gone", "Not every medium of this segment is uploaded; they are uploaded again.")
         body["media"] = {"media_ids": media_ids}
+        tagged = delivery.options.get("taggedUserIds")
+        if tagged and segment == 0 and all(item.type == "image" for item in content.media):
+            body["media"]["tagged_user_ids"] = list(tagged)
     if segment > 0:
         body["reply"] = {"in_reply_to_tweet_id": delivery.published[segment - 1].id}
     for name, (member, everywhere) in OPTION_MEMBERS.items():
@@ -278,32 +257,6 @@ def _plain(text: str) -> str:
     """A text without what X may change on the way: normal form, schemes and closing slashes of URLs, kinds of white space."""
     without_scheme = re.sub(r"https?://", "", normalised(text).casefold())
     return re.sub(r"/(?=\s|$)", "", " ".join(without_scheme.split()))
-
-
-def _good(answer: Answer, now: datetime | None) -> dict[str, Any]:
-    """The body of a successful answer; raises what any other means."""
-    if 200 <= answer.status < 300:
-        return said_by(answer)
-    raise _refusal(answer, now)
-
-
-def _refusal(answer: Answer, now: datetime | None) -> Outcome:
-    """What an answer below 500 that is no success means, the same for every call."""
-    return refusal("X", answer, _reason(answer), _wait(answer, now))
-
-
-def _wait(answer: Answer, now: datetime | None) -> float | None:
-    return seconds_until(answer, "x-rate-limit-reset", float, now)
-
-
-def _reason(answer: Answer) -> str:
-    """X's own words: `detail` of a problem, the messages of `errors`, or the title."""
-    body = said_by(answer)
-    listed = body.get("errors")
-    errors = [error for error in listed if isinstance(error, Mapping)] if isinstance(listed, list) else []
-    messages = [str(error.get("message") or error.get("detail") or "") for error in errors]
-    words = [str(body.get("detail") or ""), *messages]
-    return " ".join(word for word in words if word)[:300] or str(body.get("title") or "no reason given")
 
 
 PUBLISHER = XPublisher()

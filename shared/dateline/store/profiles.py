@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -34,6 +34,10 @@ def _time(value: float | None) -> datetime | None:
     return None if value is None else datetime.fromtimestamp(value, UTC)
 
 
+def _number(moment: datetime | None) -> float | None:
+    return None if moment is None else moment.timestamp()
+
+
 def from_row(row: ProfileRow) -> Profile:
     """The profile a row stands for."""
     return Profile(
@@ -44,6 +48,8 @@ def from_row(row: ProfileRow) -> Profile:
         paused=frozenset(row.paused or ()), sequence=int(row.sequence or 0),
         trail=[Noted(line[0], line[1], datetime.fromtimestamp(line[2], UTC)) for line in row.trail or ()],
         due_at=parse_rfc3339(row.due_at) if row.due_at else None, release=row.release,
+        grant_expires_at=_time(row.grant_expires_at), renew_at=_time(row.renew_at), warn_at=_time(row.warn_at),
+        quotas=dict(row.quotas or {}),
     )
 
 
@@ -53,7 +59,9 @@ def _to_row(profile: Profile) -> ProfileRow:
         id=profile.id, ws=None if deleted else profile.partition, workspace_id=profile.workspace_id, mode=profile.mode,
         platform=profile.platform, name=profile.name, account_id=profile.account_id, server=profile.server,
         status=profile.status, settings=profile.settings, secret=profile.secret, error=profile.error,
-        token_expires_at=profile.token_expires_at.timestamp() if profile.token_expires_at else None,
+        token_expires_at=_number(profile.token_expires_at), grant_expires_at=_number(profile.grant_expires_at),
+        renew_at=_number(profile.renew_at), warn_at=_number(profile.warn_at),
+        quotas=profile.quotas or None,
         version=profile.version, created_at=profile.created_at.timestamp(), updated_at=profile.updated_at.timestamp(),
         paused=set(profile.paused) or None, sequence=profile.sequence or None,
         trail=[[line.sequence, line.kind, round(line.at.timestamp(), 6)] for line in profile.trail] or None,
@@ -111,6 +119,14 @@ class Profiles:
         return ids if len(ids) <= most else None
 
     @answered
+    def of_account(self, ws: str, platform: str, account_id: str, server: str) -> str | None:
+        """The id of the profile that one side of a workspace has for an account, the oldest where it has several; None where it
+        has none, or only since a moment: the index may be behind."""
+        same = (ProfileRow.platform == platform) & (ProfileRow.account_id == account_id)
+        rows = [row for row in ProfileRow.by_workspace.query(ws, filter_condition=same) if (row.server or "") == server]
+        return min(rows, key=lambda row: row.created_at).id if rows else None
+
+    @answered
     def save(self, profile: Profile) -> None:
         """Write the profile on condition that nobody wrote since it was read. Raises `Conflict`, `StoreUnavailable`."""
         expected, profile.version = profile.version, profile.version + 1
@@ -162,9 +178,19 @@ class Profiles:
             ProfileRow.release.remove() if profile.release is None else ProfileRow.release.set(profile.release),
             ProfileRow.due_at.remove() if profile.due_at is None else ProfileRow.due_at.set(sortable(profile.due_at)),
             ProfileRow.due_shard.remove() if profile.due_at is None else ProfileRow.due_shard.set(PROFILES_SHARD),
+            ProfileRow.renew_at.remove() if profile.renew_at is None else ProfileRow.renew_at.set(profile.renew_at.timestamp()),
         ]
         try:
             ProfileRow(profile.id).update(actions=actions, condition=ProfileRow.version == profile.version)
+        except PynamoDBException as error:
+            if not failed_condition(error):
+                raise
+
+    @answered
+    def note_quotas(self, profile_id: str, quotas: Mapping[str, Sequence[Any]]) -> None:
+        """Write what the network said of the account's limits; whoever writes the whole profile meanwhile wins."""
+        try:
+            ProfileRow(profile_id).update(actions=[ProfileRow.quotas.set(dict(quotas))], condition=ProfileRow.id.exists())
         except PynamoDBException as error:
             if not failed_condition(error):
                 raise

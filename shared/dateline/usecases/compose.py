@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from ..domain import time
 from ..domain.content import Facts, Media, Segment
 from ..domain.errors import FieldError, Problem
+from ..domain.instants import rfc3339
 from ..domain.post import Post, Target
 from ..domain.rules import Violation, check
 from ..store.profiles import Profile
@@ -124,6 +125,8 @@ def compose(
             warnings += [Warn(e.code, e.detail, {"pointer": e.pointer, **e.extra}) for e in content]
         else:
             broken += content
+        warnings += _connections(targets, profiles, publish_at)
+        warnings += _advice(wish, segments, targets, profiles)
     if broken:
         problems.append(Problem("content_invalid", _summary(broken), errors=broken))
     if not targets and not draft and not missing:
@@ -145,6 +148,25 @@ def _targets(wish: Wish, profiles: Mapping[str, Profile]) -> tuple[dict[str, Tar
         for p in wish.profile_ids if p in profiles
     }
     return found, problems
+
+
+def _connections(
+    targets: Mapping[str, Target], profiles: Mapping[str, Profile], publish_at: datetime | None
+) -> list[Warn]:
+    """Profiles that cannot publish as they are now, or will not be able to at that time any more."""
+    said = []
+    for profile in (profiles[profile_id] for profile_id in targets):
+        ends = profile.grant_expires_at
+        if profile.status == "disconnected":
+            detail = f"The profile {profile.id} is disconnected: its post waits until it is connected again."
+            said.append(Warn("profile_disconnected", detail, {"profileId": profile.id}))
+        elif ends is not None and publish_at is not None and ends <= publish_at:
+            detail = (
+                f"The connection of the profile {profile.id} ends on {rfc3339(ends)}, before the post is to be published, and"
+                " only a person can renew it. Connect it again before then, else the post waits for that."
+            )
+            said.append(Warn("connection_expires", detail, {"profileId": profile.id, "expiresAt": rfc3339(ends)}))
+    return said
 
 
 def _time(
@@ -224,6 +246,25 @@ def _content(
             if not violation.of_shape:  # said by `_options`
                 fault = _fault(violation, wish, override, target.platform, {"profileId": target.profile_id})
                 found.setdefault((fault.code, fault.pointer), fault)
+    return list(found.values())
+
+
+def _advice(
+    wish: Wish, segments: tuple[Segment, ...], targets: Mapping[str, Target], profiles: Mapping[str, Profile]
+) -> list[Warn]:
+    """What the networks will take otherwise than it is said."""
+    from ..domain.post import draft_for
+    from ..platforms import registry
+
+    found: dict[tuple[str, str], Warn] = {}
+    for target in targets.values():
+        rules = registry.rules(target.platform)
+        override = wish.platforms.get(target.platform) or {}
+        draft, settings = draft_for(segments, override, wish.first_comment), profiles[target.profile_id].settings
+        for said in rules.advise(draft, settings) if rules.advise is not None else ():
+            pointer = _pointer(said, wish, override, target.platform)
+            members = {"pointer": pointer, "platform": target.platform, "profileId": target.profile_id}
+            found.setdefault((said.rule, pointer), Warn(said.rule, said.detail, members))
     return list(found.values())
 
 

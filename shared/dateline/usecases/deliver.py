@@ -17,7 +17,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..aws.queue import Message
-from ..domain import lifecycle, retry
+from ..domain import lifecycle, native, retry
 from ..domain.ids import new_token
 from ..domain.post import Post, RemoteSegment, Target
 from ..domain.profile import Profile
@@ -25,7 +25,7 @@ from ..domain.rules import fitted
 from ..platforms import registry
 from ..platforms.base import Account, Delivery, NotReady, Outcome, Publisher, Remote
 from ..store.tables import Conflict, StoreUnavailable
-from . import dispatch, holding, outcomes, pinning, record, tokens
+from . import dispatch, holding, outcomes, pinning, quotas, record, tokens
 from .outcomes import RESERVE, ROLLBACK, SAVING
 from .record import ClaimLost
 
@@ -37,14 +37,15 @@ log = logging.getLogger("dateline")
 SHORT_WAIT = 1.0
 """Seconds a worker waits itself: SQS delays by whole seconds only, and a post must be neither early nor a second late."""
 
-Step = Literal["skip", "wait", "held", "publish", "prepare", "resolve"]
+Step = Literal["skip", "wait", "held", "publish", "prepare", "resolve", "confirm"]
 
 
 def decide(post: Post, profile_id: str, revision: int, now: datetime) -> tuple[Step, datetime | None]:
     """What a message for this target means now: nothing any more, too early (until when), or which step comes.
 
     publish: a new attempt; prepare: an attempt whose worker died before it was armed, or that waits for media;
-    resolve: an attempt that was armed, and nobody knows what became of it; held: is its profile still to be waited for?
+    resolve: an attempt that was armed, and nobody knows what became of it; held: is its profile still to be waited for?;
+    confirm: the network was given it ahead, has it published it?
     """
     target = post.targets.get(profile_id)
     if target is None or revision != post.revision or target.status not in lifecycle.TARGET_OPEN:
@@ -53,6 +54,11 @@ def decide(post: Post, profile_id: str, revision: int, now: datetime) -> tuple[S
         if post.status not in ("scheduled", "queued", "publishing") or post.publish_at is None:
             return "skip", None
         return ("wait", post.publish_at) if post.publish_at > now else ("publish", None)
+    if target.status in lifecycle.WITH_NETWORK:
+        if post.publish_at is None or post.publish_at > now:
+            return "wait", post.publish_at
+        busy = target.lease_until is not None and target.lease_until > now
+        return ("wait", target.lease_until) if busy else ("confirm", None)
     if target.status == "held":
         return "held", None
     if target.next_attempt_at is not None and target.next_attempt_at > now:
@@ -72,6 +78,16 @@ def deliver(deps: Deps, message: Message, time_left: Callable[[], float]) -> str
     """
     if message.outcome is not None:
         return record.save_message(deps, message)
+    if not message.post_id:
+        return tokens.renew(deps, message.profile_id)
+    if message.place:
+        from . import natives
+
+        return natives.place(deps, message, time_left)
+    if message.removal:
+        from . import removing
+
+        return removing.remove(deps, message, time_left)
     post = deps.posts.get(message.post_id)
     if post is None:
         return "gone"
@@ -118,6 +134,7 @@ class Work:
         self.token = new_token()
         self.profile: Profile | None = None
         self.publisher: Publisher
+        self.watched: quotas.Watched
 
     @property
     def target(self) -> Target:
@@ -128,7 +145,8 @@ class Work:
         """Claim and work. A claim that somebody else took is no error."""
         self.profile = self.deps.profiles.get(self.message.profile_id)
         try:
-            if self.step != "resolve" and ROLLBACK not in self.target.checkpoint and (why := holding.reason(self.profile)):
+            looks = self.step in ("resolve", "confirm") or ROLLBACK in self.target.checkpoint
+            if not looks and (why := holding.reason(self.profile)):
                 return holding.hold(self, *why)
             if (refusal := self._refusal()) is not None:
                 return self._refuse(*refusal)
@@ -141,22 +159,29 @@ class Work:
             except Outcome as outcome:
                 self._claim(None)
                 return outcomes.settle(self, outcome)
-            delivery = self._delivery(credentials)
+            delivery = self.delivery(credentials)
             self._claim(delivery)
             try:
-                return self.go_on(delivery)
-            except Outcome as outcome:
-                return outcomes.settle(self, outcome, delivery)
+                return self._work(delivery)
+            finally:
+                quotas.keep(self.deps, self.profile, self.watched)
         except ClaimLost:
             return "claimed by another worker"
 
+    def _work(self, delivery: Delivery) -> str:
+        assert self.profile is not None
+        try:
+            if self.step != "resolve" and self.target.status == "publishing":
+                quotas.respect(self.deps, self.profile)
+            return self.go_on(delivery)
+        except Outcome as outcome:
+            return outcomes.settle(self, outcome, delivery)
+
     def _refusal(self) -> tuple[str, str] | None:
-        if self.step == "resolve":
+        if self.step in ("resolve", "confirm"):
             return None
         if self.profile is None:
             return "profile_deleted", "The profile was removed before the post could be published."
-        if self.profile.status == "disconnected":
-            return "profile_disconnected", "The profile's token is no longer accepted; connect it again, then retry the post."
         return None
 
     def _refuse(self, code: str, detail: str) -> str:
@@ -172,7 +197,8 @@ class Work:
         edit that was acknowledged always wins over a claim that came later, and two workers never both succeed.
         """
         now, lease = self.deps.clock.now(), self.deps.settings.tuning.lease
-        ready = delivery is not None and self.step != "resolve" and not self.publisher.needs_preparation(delivery)
+        looks = self.step in ("resolve", "confirm")
+        ready = delivery is not None and not looks and not self.publisher.needs_preparation(delivery)
         ready = ready and self.time_left() >= RESERVE and ROLLBACK not in self.target.checkpoint
 
         def move(post: Post) -> None:
@@ -182,9 +208,11 @@ class Work:
             target = post.targets[self.message.profile_id]
             if self.step == "publish":
                 lifecycle.claim(post, target, self.token, now, lease)
+            elif self.step == "confirm":
+                native.begins(post, target, self.token, now, lease)
             else:
                 lifecycle.take_over(post, target, self.token, now, lease)
-            if delivery is not None and self.step != "resolve":
+            if delivery is not None and self.step not in ("resolve", "confirm"):
                 target.checkpoint.update(self.publisher.start(delivery))
             if ready:
                 lifecycle.arm(target, len(target.remotes), now)
@@ -193,8 +221,10 @@ class Work:
             self.post = self.deps.posts.change(self.post, move)
         except Conflict:
             raise ClaimLost from None
+        if self.step == "confirm":
+            self.step = "resolve"
         if delivery is not None:
-            self._refresh_view(delivery)
+            self.refresh_view(delivery)
 
     def write(self, move: Callable[[Post, Target], object]) -> None:
         """A write under the claim. Raises `ClaimLost` once it is not ours any more."""
@@ -207,20 +237,21 @@ class Work:
 
         self.post = self.deps.posts.change(self.post, owned)
 
-    def _delivery(self, credentials: dict[str, str]) -> Delivery:
+    def delivery(self, credentials: dict[str, str]) -> Delivery:
         assert self.profile is not None
         draft = fitted(self.publisher.rules, self.post.draft_for(self.target.platform))
+        self.watched = quotas.Watched(self.deps.http, self.publisher, self.deps)
         delivery = Delivery(
             post_id=self.post.id, key=f"{self.post.id}:{self.message.profile_id}",
             account=account_of(self.deps, self.profile, self.publisher, credentials),
-            segments=draft.whole, options=draft.options, http=self.deps.http, now=self.deps.clock.now,
+            segments=draft.whole, options=draft.options, http=self.watched, now=self.deps.clock.now,
             publish_at=self.post.publish_at, need=self._need, media=pinning.Pins(self.deps, self.post, self.time_left),
         )
         delivery.save = lambda **values: self._checkpoint(delivery, values)
-        self._refresh_view(delivery)
+        self.refresh_view(delivery)
         return delivery
 
-    def _refresh_view(self, delivery: Delivery) -> None:
+    def refresh_view(self, delivery: Delivery) -> None:
         target = self.target
         delivery.checkpoint = dict(target.checkpoint)
         delivery.published = tuple(Remote(r.id, r.url, r.extra) for r in target.remotes)
@@ -236,9 +267,9 @@ class Work:
         self.write(merge)
         delivery.checkpoint.update(values)
         if self.target.armed is None:
-            self._need_time()
+            self.need_time()
 
-    def _need_time(self) -> None:
+    def need_time(self) -> None:
         self._need(0.0)
 
     def _need(self, seconds: float) -> None:
@@ -261,7 +292,7 @@ class Work:
         while self.target.status == "publishing" and len(self.target.remotes) < len(delivery.segments):
             segment = len(self.target.remotes)
             if self.target.armed != segment:
-                self._need_time()
+                self.need_time()
                 self._arm(delivery, segment)
             if delivery.uncertain:
                 # A network may call it a duplicate now: what another post of ours owns is not what was lost.
@@ -278,7 +309,7 @@ class Work:
             lifecycle.conclude(post, now)
 
         self.write(arm)
-        self._refresh_view(delivery)
+        self.refresh_view(delivery)
 
     def _save(self, delivery: Delivery, remotes: tuple[Remote, ...]) -> None:
         """Save what became visible, before anything else, and end the target or arm its next segment in the same write."""
@@ -294,7 +325,20 @@ class Work:
         except (StoreUnavailable, Conflict):
             record.send_outcome(self.deps, self.post, self.message, first, saved, len(delivery.segments), attempt)
             raise
-        self._refresh_view(delivery)
+        self.refresh_view(delivery)
+
+
+def delivery_of(
+    deps: Deps, post: Post, target: Target, profile: Profile, publisher: Publisher, credentials: dict[str, str]
+) -> Delivery:
+    """A target as its publisher sees it, for calls outside of an attempt: what it saves is not kept."""
+    draft = post.draft_for(target.platform)
+    return Delivery(
+        post_id=post.id, key=f"{post.id}:{target.profile_id}", account=account_of(deps, profile, publisher, credentials),
+        segments=draft.whole, options=draft.options, http=deps.http, now=deps.clock.now, checkpoint=dict(target.checkpoint),
+        published=tuple(Remote(r.id, r.url, r.extra) for r in target.remotes), armed_at=target.armed_at,
+        publish_at=post.publish_at,
+    )
 
 
 def account_of(deps: Deps, profile: Profile, publisher: Publisher, credentials: dict[str, str]) -> Account:

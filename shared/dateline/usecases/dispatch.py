@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from ..aws.queue import Message, QueueUnavailable
 from ..domain import lifecycle, retry
 from ..domain.post import Post, Target, seconds
+from ..domain.profile import Profile
 
 if TYPE_CHECKING:
     from ..wiring import Deps
@@ -24,11 +25,19 @@ NEAR = 60.0
 """A post due within the lead plus so many seconds gets no entry (those fire to the minute): its messages go out at once."""
 
 
+KEEPERS = frozenset({"facebook", "google_business", "mastodon", "youtube"})
+"""Networks that can keep a post until its time, so that no other network's rules are loaded to ask."""
+
+
 def arrange(deps: Deps, post: Post, *, replace: bool = False) -> None:
     """Make sure that something wakes for a scheduled post: an entry, or messages with a delay when it is near."""
     from ..aws.schedules import EntryFailed
 
     assert post.publish_at is not None
+    if any(platform in KEEPERS for platform in {target.platform for target in post.targets.values()}):
+        from . import natives
+
+        natives.offer(deps, post)
     wait = (post.publish_at - deps.clock.now()).total_seconds()
     if wait <= deps.settings.tuning.lead + NEAR:
         send(deps, post, post.targets.values(), wait)
@@ -46,6 +55,14 @@ def send(deps: Deps, post: Post, targets: Iterable[Target], delay: float = 0.0) 
         deps.queue.send(messages, delay, group=post.partition)
     except QueueUnavailable as error:
         log.warning("messages not sent; sweep will send them", extra={"post_id": post.id, "reason": str(error)})
+
+
+def ask_for_renewal(deps: Deps, profile: Profile) -> None:
+    """Have deliver renew a profile's token: it has the key and the way out. Sweep asks again when nothing comes of it."""
+    try:
+        deps.queue.send([Message("", profile.id, 0)], group=profile.partition)
+    except QueueUnavailable as error:
+        log.warning("a renewal could not be asked for", extra={"profile_id": profile.id, "reason": str(error)})
 
 
 def call_back(deps: Deps, post: Post, target: Target) -> None:
@@ -113,7 +130,7 @@ def too_late(post: Post, now: datetime) -> bool:
     """Apply `onLate` if the post is later than its maxLateness allows; True if it was. Changes the post. What nobody
     approved in time is as late as what nobody could send."""
     limit = lifecycle.late_at(post)
-    if limit is None or now <= limit:
+    if limit is None or now <= limit or any(t.status in lifecycle.WITH_NETWORK for t in post.targets.values()):
         return False
     if post.on_late == "draft" and post.status in lifecycle.EDITABLE:
         post.publish_at = post.approval = post.queue = None  # its slot has come: there is no place to give back
@@ -131,6 +148,6 @@ def too_late(post: Post, now: datetime) -> bool:
 
 
 def _wants_work(target: Target, now: datetime, near: float) -> bool:
-    if target.status == "waiting":
+    if target.status == "waiting" or target.status in lifecycle.WITH_NETWORK:
         return True
     return target.next_attempt_at is not None and (target.next_attempt_at - now).total_seconds() <= near

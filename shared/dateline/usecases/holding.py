@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from ..domain import lifecycle, retry
 from ..domain.instants import rfc3339
-from ..domain.post import Post, seconds
-from ..domain.profile import Profile
+from ..domain.post import Post, Target, seconds
+from ..domain.profile import Profile, expiring, next_look
 from ..store.tables import Conflict
 from . import dispatch
 from .record import ClaimLost
@@ -39,7 +39,11 @@ More = Callable[[], bool]
 def reason(profile: Profile | None) -> tuple[str, str] | None:
     """Why nothing is to be published on the profile for the time being: a code and words for people; None if nothing says so.
     (A profile that is gone holds nothing back: its targets fail.)"""
-    if profile is None or not profile.paused:
+    if profile is None:
+        return None
+    if profile.status == "disconnected":
+        return "profile_disconnected", "The profile's token is no longer accepted; the post goes on when it is connected again."
+    if not profile.paused:
         return None
     what = "All profiles of the workspace are paused" if "workspace" in profile.paused else "The profile is paused"
     return "profile_paused", f"{what}; the post goes on when that ends."
@@ -63,6 +67,20 @@ def hold(work: Work, code: str, detail: str) -> str:
     work.post = deps.posts.change(work.post, move)
     # Whoever resumed the profile after we read it may have looked for held targets before this one was: so we look again.
     return look(deps, work.post, profile_id)
+
+
+def hold_begun(work: Work, code: str, detail: str) -> str:
+    """Hold the target of this work back, though its attempt had begun: nothing was published by it."""
+    now = work.deps.clock.now()
+
+    def move(post: Post, target: Target) -> None:
+        lifecycle.disarm(target)
+        lifecycle.hold(post, target, code, detail, now)
+        until = lifecycle.held_until(post, target)
+        target.error = {"code": code, "detail": f"{detail} It waits until {rfc3339(until)} at the latest."}
+
+    work.write(move)
+    return look(work.deps, work.post, work.message.profile_id)
 
 
 def look(deps: Deps, post: Post, profile_id: str) -> str:
@@ -138,21 +156,31 @@ def release(deps: Deps, profile: Profile, more: More) -> None:
             if len(booked) < PAGE:
                 profile.release = None
     now = deps.clock.now()
-    profile.due_at = now + seconds(retry.AUDIT_AFTER) if profile.release is None else now
+    look = next_look(profile)
+    audit = now + seconds(retry.AUDIT_AFTER)
+    profile.due_at = now if profile.release is not None else min(audit, look) if look else audit
     deps.profiles.tended(profile)
 
 
 def tend(deps: Deps, profile: Profile, more: More) -> None:
-    """Sweep's look at a profile: release what is still held after it was resumed, and see that all its events are announced.
+    """Sweep's look at a profile: release what is still held after it was resumed, see that all its events are announced, say when
+    its token ends soon, and have it renewed.
     Raises `StoreUnavailable`, `TopicUnavailable`: the next sweep looks again."""
     from . import announce  # deliver, which holds, never announces
 
-    if profile.release is not None:
+    if profile.release is not None and reason(profile) is None:
         release(deps, profile, more)
         return
+    now = deps.clock.now()
+    if profile.status == "connected" and profile.warn_at is not None and profile.warn_at <= now:
+        expiring(profile, now)
+        deps.profiles.save(profile)
     if announce.catch_up(deps, profile):
         log.warning("events were missing", extra={"profile_id": profile.id})
-    profile.due_at = None
+    if profile.status == "connected" and profile.renew_at is not None and profile.renew_at <= now:
+        dispatch.ask_for_renewal(deps, profile)
+        profile.renew_at = now + seconds(retry.RENEW_PAUSE)
+    profile.due_at = next_look(profile) if profile.status == "connected" else None
     deps.profiles.tended(profile)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from ..domain import lifecycle, retry
+from ..domain import lifecycle, native, retry
 from ..domain.instants import sortable
 from ..domain.post import Post, Target, seconds
 from ..platforms.base import (
@@ -21,6 +21,7 @@ from ..platforms.base import (
     Processing,
     Refused,
     Remote,
+    Resolution,
     Retry,
     SafeToRepeat,
     TokenRefused,
@@ -28,7 +29,7 @@ from ..platforms.base import (
     Unknown,
     Working,
 )
-from . import dispatch, tokens
+from . import dispatch, holding, tokens
 from .record import ClaimLost
 
 if TYPE_CHECKING:
@@ -67,6 +68,8 @@ def settle(work: Work, outcome: Outcome, delivery: Delivery | None = None) -> st
         return _look_failed(work, outcome)
     if isinstance(outcome, NotReady):
         return _not_ready(work, outcome)
+    if outcome.code == "token_dead" and not (ROLLBACK in work.target.checkpoint or _only_comment_left(work)):
+        return holding.hold_begun(work, "profile_disconnected", outcome.detail)
     if isinstance(outcome, Retry):
         return _retry(work, outcome, delivery)
     return _fail(work, outcome.code, outcome.detail, delivery)
@@ -87,7 +90,11 @@ def _fail(work: Work, code: str, detail: str, delivery: Delivery | None) -> str:
 
 def _broken_off(work: Work) -> bool:
     """Whether some of the thread's own segments are out and some are not. A first comment that is missing breaks nothing off."""
-    return bool(work.target.remotes) and not lifecycle.only_comment_left(work.post, work.target)
+    return bool(work.target.remotes) and not _only_comment_left(work)
+
+
+def _only_comment_left(work: Work) -> bool:
+    return lifecycle.only_comment_left(work.post, work.target)
 
 
 def _end_failed(work: Work, code: str, detail: str) -> str:
@@ -133,6 +140,8 @@ def _retry(work: Work, outcome: Retry, delivery: Delivery | None) -> str:
         return _fail(work, outcome.code, f"{outcome.detail} {why}".rstrip(), delivery)
 
     def move(post: Post, target: Target) -> None:
+        if kept(target):
+            native.forgotten(target)
         lifecycle.retry_later(post, target, now + seconds(max(wait, 0.0)), outcome.code, outcome.detail, now)
         if wait > retry.LONGEST_MESSAGE_DELAY:
             post.entry += 1
@@ -249,7 +258,7 @@ def look(work: Work, delivery: Delivery) -> tuple[Remote, ...] | None:
         _come_back(work, deps.clock.now() + seconds(CONTESTED_WAIT))
         return None
     delivery.taken = taken
-    resolution = work.publisher.resolve(delivery, segment)
+    resolution = _resolution(work, delivery, segment)
     now = deps.clock.now()
     if isinstance(resolution, Found):
         return resolution.remotes
@@ -279,6 +288,19 @@ def look(work: Work, delivery: Delivery) -> tuple[Remote, ...] | None:
     work.write(move)
     dispatch.call_back(deps, work.post, work.target)
     return None
+
+
+def kept(target: Target) -> bool:
+    """Whether the network was to keep the target until its time, and it is not settled what came of that."""
+    return (target.native or {}).get("state") in lifecycle.WITH_NETWORK
+
+
+def _resolution(work: Work, delivery: Delivery, segment: int) -> Resolution:
+    if kept(work.target) and segment == 0:
+        from . import natives
+
+        return natives.confirm(work.deps, work, delivery)
+    return work.publisher.resolve(delivery, segment)
 
 
 def _still_working(work: Work, resolution: Working) -> None:

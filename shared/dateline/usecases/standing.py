@@ -11,6 +11,7 @@ from ..domain import calendar, limits
 from ..domain.instants import rfc3339
 from ..domain.rules import Rules
 from ..store.profiles import Profile
+from . import quotas
 from .admit import spacing_of
 from .calendars import Calendars, Rule, cap_of
 
@@ -47,4 +48,8 @@ def of_profile(deps: Deps, settings: Mapping[str, Any], profile: Profile, rules:
         "profileId": profile.id, "platform": profile.platform, "at": rfc3339(at), "caps": caps,
         "spacing": {"minutes": int(spacing.total_seconds() // 60), "nextFreeAt": free} if spacing else None,
         "plan": limits.profile_view(plan, used_of, profile.id, now),
+        "network": [
+            {"name": q.name, "limit": q.limit, "remaining": q.remaining, "resetsAt": rfc3339(q.resets_at)}
+            for q in quotas.of_profile(profile) if q.resets_at is not None and q.resets_at > now
+        ],
     }

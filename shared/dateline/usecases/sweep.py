@@ -14,7 +14,7 @@ from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..domain import lifecycle
+from ..domain import lifecycle, removal
 from ..domain.post import Post
 from ..store.tables import Conflict, StoreUnavailable
 from . import announce, dispatch, holding, rezone
@@ -144,8 +144,28 @@ def _undecided(deps: Deps, post: Post, now: datetime) -> str:
     return deps.posts.change(post, lambda p: p.status == "pending_approval" and dispatch.too_late(p, now)).status
 
 
+def _remove(deps: Deps, post: Post) -> str:
+    """Targets that are still to be taken down some minutes after that was asked or tried: their messages are lost."""
+    from . import removing
+
+    now = deps.clock.now()
+
+    def move(current: Post) -> None:
+        for target in removal.pending(current):
+            if not removal.tried(target, "undeliverable", "It could not be handed to a worker; see the dead-letter queue."):
+                removal.failed(current, target, "undeliverable", "It could not be handed to a worker.", now)
+        current.due_at = lifecycle.deadline(current, now)
+
+    post = deps.posts.change(post, move)
+    removing.send(deps, post)
+    return "removals sent again"
+
+
 def _audit(deps: Deps, post: Post, due_at: datetime | None = None) -> str:
-    """A post at rest: are all its events announced? Then nothing is due any more (or only at `due_at`)."""
+    """A post at rest: is it to be taken down still, are all its events announced? Then nothing is due any more (or only at
+    `due_at`)."""
+    if removal.pending(post):
+        return _remove(deps, post)
     missing = announce.catch_up(deps, post)
     if missing:
         log.warning("events were missing", extra={"post_id": post.id, "count": missing})

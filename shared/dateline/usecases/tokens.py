@@ -7,19 +7,22 @@ dead only when its grant is refused, or when a harmless read confirms the refusa
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, TypeVar
 
 from ..aws.secrets import SecretsUnavailable
-from ..domain.post import seconds
-from ..domain.profile import Profile, disconnect
-from ..platforms.base import Delivery, Failed, NotReady, Outcome, Publisher, Retry, TokenRefused
+from ..domain.profile import Profile, disconnect, lives
+from ..platforms.base import Delivery, Failed, NewTokens, NotReady, Outcome, Publisher, Retry, TokenRefused
 from ..store.tables import Conflict, StoreUnavailable
+from . import sharing
 
 if TYPE_CHECKING:
     from ..wiring import Deps
     from .deliver import Work
 
 log = logging.getLogger("dateline")
+
+T = TypeVar("T")
 
 EXPIRES_SOON = 60.0
 """A token that lapses within so many seconds is refreshed before it is used."""
@@ -54,7 +57,8 @@ def refresh(deps: Deps, profile: Profile, publisher: Publisher, credentials: dic
     """
     from .deliver import account_of
 
-    lock = deps.profiles.lock(profile, deps.clock.now(), REFRESH_LOCK)
+    head = sharing.head_of(deps, profile, credentials)
+    lock = deps.profiles.lock(head, deps.clock.now(), REFRESH_LOCK)
     if lock is None:
         current = deps.profiles.get(profile.id)
         if current is not None and current.secret != profile.secret:
@@ -62,18 +66,68 @@ def refresh(deps: Deps, profile: Profile, publisher: Publisher, credentials: dic
         raise NotReady("refresh_in_progress", "Another worker is refreshing the profile's token.", REFRESH_WAIT)
     tokens = None
     try:
-        tokens = publisher.refresh(account_of(deps, profile, publisher, credentials), deps.http)
+        if head is not profile:
+            current = deps.profiles.get(profile.id)
+            if current is not None and current.secret != profile.secret:
+                return deps.secrets.open(current.workspace_id, current.id, current.secret)
+        merged, tokens = sharing.catch_up(deps, profile, credentials)
+        if tokens is None:
+            whole = deps.apps.with_app(profile.platform, merged)
+            tokens = publisher.refresh(account_of(deps, profile, publisher, whole), deps.http)
+            merged = sharing.renewed({**merged, **tokens.credentials}) if tokens is not None else merged
     finally:
         if tokens is None:
-            deps.profiles.unlock(profile.id, lock)
+            deps.profiles.unlock(head.id, lock)
     if tokens is None:
         return None
-    merged = {**credentials, **tokens.credentials}
-    _keep(deps, profile, merged, tokens.expires_in)
+    _keep(deps, profile, publisher, merged, tokens)
+    if head is not profile:
+        deps.profiles.unlock(head.id, lock)
     return merged
 
 
-def _keep(deps: Deps, profile: Profile, credentials: dict[str, str], expires_in: int | None) -> None:
+def known(
+    deps: Deps, profile: Profile, publisher: Publisher, credentials: Mapping[str, str], expires_in: float | None,
+    grant_expires_in: float | None = None,
+) -> None:
+    """Write down how long fresh credentials live, in seconds from now, and when they have to be seen to. Changes the profile."""
+    renewable = publisher.renews_itself or any(value for name, value in credentials.items() if name.startswith("refresh"))
+    lives(
+        profile, deps.clock.now(), expires_in=expires_in, grant_expires_in=grant_expires_in, renewable=renewable,
+        ahead=publisher.refresh_ahead,
+    )
+
+
+def renew(deps: Deps, profile_id: str) -> str:
+    """Renew a token that nobody has used for long, ahead of its end. Says in a word what was done; a failure is no news to
+    anyone yet: sweep asks again, and the next delivery tries as well. Raises `StoreUnavailable`, `SecretsUnavailable`."""
+    from ..platforms import registry
+
+    profile, now = deps.profiles.get(profile_id), deps.clock.now()
+    if profile is None or profile.status != "connected" or profile.token_expires_at is None:
+        return "nothing to do"
+    publisher = registry.publisher(profile.platform)
+    if (profile.token_expires_at - now).total_seconds() > max(publisher.refresh_ahead, EXPIRES_SOON):
+        return "renewed already"
+    credentials = deps.secrets.open(profile.workspace_id, profile.id, profile.secret)
+    try:
+        renewed = refresh(deps, profile, publisher, credentials)
+    except TokenRefused as dead:
+        _disconnect(deps, profile, dead)
+        return "disconnected"
+    except Outcome as outcome:
+        log.warning("a token could not be renewed", extra={"profile_id": profile_id, "reason": outcome.code})
+        return "failed"
+    if renewed is not None:
+        return "renewed"
+    left = (profile.token_expires_at - now).total_seconds()
+    deps.profiles.change(
+        profile_id, lambda it: lives(it, now, expires_in=left, grant_expires_in=None, renewable=False, ahead=0.0)
+    )
+    return "not renewable"
+
+
+def _keep(deps: Deps, profile: Profile, publisher: Publisher, credentials: dict[str, str], tokens: NewTokens) -> None:
     """Save refreshed tokens (which ends the lock), unless the profile was given others meanwhile. Tries for a while: the old
     ones are spent. Raises `StoreUnavailable`, `SecretsUnavailable`."""
     now, used, secret = deps.clock.now(), profile.secret, b""
@@ -81,7 +135,7 @@ def _keep(deps: Deps, profile: Profile, credentials: dict[str, str], expires_in:
         try:
             secret = secret or deps.secrets.seal(profile.workspace_id, profile.id, credentials)
             profile.secret, profile.updated_at = secret, now
-            profile.token_expires_at = now + seconds(expires_in) if expires_in else None
+            known(deps, profile, publisher, credentials, tokens.expires_in, tokens.grant_expires_in)
             deps.profiles.save(profile)
             return
         except Conflict:
@@ -94,6 +148,18 @@ def _keep(deps: Deps, profile: Profile, credentials: dict[str, str], expires_in:
                 log.error("refreshed tokens are lost; connect the profile again", extra={"profile_id": profile.id})
                 raise
             deps.clock.sleep(pause)
+
+
+def using(deps: Deps, profile: Profile, publisher: Publisher, call: Callable[[dict[str, str]], T]) -> T:
+    """`call` with the profile's credentials, and with refreshed ones when the network refuses those. Raises as both do."""
+    credentials = fresh_credentials(deps, profile, publisher)
+    try:
+        return call(credentials)
+    except TokenRefused:
+        renewed = refresh(deps, deps.profiles.get(profile.id) or profile, publisher, credentials)
+        if renewed is None:
+            raise
+        return call(renewed)
 
 
 def refused(work: Work, refusal: TokenRefused, delivery: Delivery | None) -> Outcome:
@@ -114,7 +180,7 @@ def refused(work: Work, refusal: TokenRefused, delivery: Delivery | None) -> Out
         work.publisher.verify(account_of(deps, fresh, work.publisher, credentials), deps.http)
     except TokenRefused as dead:
         _disconnect(deps, fresh, dead)
-        return Failed("token_dead", f"{dead.detail} Connect the profile again, then retry the post.")
+        return Failed("token_dead", f"{dead.detail} The post goes on when the profile is connected again.")
     except NotReady as busy:
         return busy
     except Outcome as unclear:

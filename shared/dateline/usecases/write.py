@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from ..domain import approvals, lifecycle
 from ..domain.errors import Problem
 from ..domain.ids import new_id
-from ..domain.post import Post
+from ..domain.post import Post, Target
 from ..domain.time import resolve as resolve_time
 from ..store.allowances import Known
 from ..store.bookings import bookings_of, changed
@@ -216,7 +216,16 @@ def rewrite(
         _expect(post, if_match)
         before = held(post) if settings is not None else Before(bookings_of(post))
         queued, now = post.queue, deps.clock.now()
-        moved = move(post) or Moved()
+        try:
+            moved = move(post) or Moved()
+        except lifecycle.WithNetwork:
+            from . import recall
+
+            fresh = deps.posts.get(post.id)
+            if fresh is None or tries == MOST_TRIES - 1:
+                raise
+            post = recall.take_back(deps, fresh)
+            continue
         admission = Admission()
         if settings is not None:
             after = bookings_of(post)
@@ -247,6 +256,7 @@ def edit(
     now = deps.clock.now()
     said: list[Warn] = []
     entry: Entry = "keep"
+    uploaded: dict[str, Target] = {}
     scheduled = post.entry if post.status == "scheduled" else None
 
     def move(current: Post) -> Moved:
@@ -256,13 +266,19 @@ def edit(
         if current.status not in lifecycle.EDITABLE:
             raise lifecycle.illegal(current, target, f"The post is {current.status}: it can be edited until publishing begins.")
         _drafts_only(actor, current)
+        lifecycle.keeps_nothing(current)
+        uploaded.clear()
+        uploaded.update({id: target for id, target in current.targets.items() if target.native or target.checkpoint})
         moved_only = changes.keys() <= TIME and to in (None, "scheduled") and current.status in ("scheduled", "queued")
         entry, moved = _apply(deps, actor, current, changes, to, now, said, moved_only=moved_only)
         return moved
 
     post = rewrite(deps, post, move, settings=actor.settings, once=once, if_match=if_match)
+    _discard(deps, post, uploaded)
     if entry != "keep":
         wake(deps, post, replace=entry == "move")
+    elif uploaded and post.status == "scheduled":
+        dispatch.arrange(deps, post, replace=True)
     elif post.pins:
         pinning.order(deps, post)
     if scheduled is not None and post.status != "scheduled":
@@ -298,7 +314,8 @@ def _apply(
 ) -> tuple[Entry, Moved]:
     """The edit itself. `moved_only`: only the time of a scheduled post moves, its content was held against the rules before.
     Says what has to become of the schedule entry: one that may be firing just now is never moved, a new one takes its place."""
-    old_time, old_status = post.publish_at, post.status
+    old_time, old_status, old_targets = post.publish_at, post.status, post.targets
+    old_drafts = {target.platform: post.draft_for(target.platform) for target in old_targets.values() if target.checkpoint}
     wish, place = _laid_over(post, changes), None
     if wish.queue_id is not None:
         wish, place = queues.into_queue(deps, actor, wish, now, post.id)
@@ -333,6 +350,10 @@ def _apply(
         raise Problem("scheduled_time_in_past", detail, pointer="/scheduledFor")
     said += (*composed.warnings, *looked.warnings)
     lay_on(post, wish, composed, actor.settings)
+    for profile_id, was in old_targets.items():
+        # What was uploaded ahead is still good for the same content at another time.
+        if was.checkpoint and profile_id in post.targets and post.draft_for(was.platform) == old_drafts[was.platform]:
+            post.targets[profile_id].checkpoint = dict(was.checkpoint)
     post.pins = pinning.renewed(looked.pins, post.publish_at, now, deps.settings.media_days)
     if place is not None or timed or stage in ("draft", "publish"):
         post.queue = place.as_dict() if place else None
@@ -383,7 +404,16 @@ def cancel(
     post = rewrite(deps, post, move, once=once, if_match=if_match)
     if scheduled:
         _forget_entry(deps, post.id, post.entry)
+    _discard(deps, post, post.targets)
     return post
+
+
+def _discard(deps: Deps, post: Post, before: Mapping[str, Target]) -> None:
+    """What was uploaded ahead for targets that need it no more is removed from their networks."""
+    if any(target.checkpoint for target in before.values()):
+        from . import recall
+
+        recall.discard(deps, post, before)
 
 
 def publish(deps: Deps, actor: Actor, post: Post, *, once: Claimed | None = None, if_match: int | None = None) -> Post:

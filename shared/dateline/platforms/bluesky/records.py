@@ -9,9 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
+
+from .rules import MOST_IMAGES
 
 COLLECTION = "app.bsky.feed.post"
+GATES = "app.bsky.feed.threadgate"
 
 _ALPHABET = "234567abcdefghijklmnopqrstuvwxyz"
 _SPREAD = 999_000
@@ -67,18 +70,18 @@ def post_record(
     text: str,
     created_at: str,
     facets: Sequence[Mapping[str, Any]] = (),
-    images: Sequence[Mapping[str, Any]] = (),
+    embed: Mapping[str, Any] | None = None,
     langs: Sequence[str] = (),
     reply: Mapping[str, Any] | None = None,
     labels: Sequence[str] = (),
     tags: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """An `app.bsky.feed.post`. `images` are `{"alt", "image": blob}`; what is empty is left out."""
+    """An `app.bsky.feed.post`; what is empty is left out."""
     record: dict[str, Any] = {"$type": COLLECTION, "text": text, "createdAt": created_at}
     if facets:
         record["facets"] = list(facets)
-    if images:
-        record["embed"] = {"$type": "app.bsky.embed.images", "images": list(images)}
+    if embed:
+        record["embed"] = dict(embed)
     if langs:
         record["langs"] = list(langs)
     if labels:
@@ -88,6 +91,60 @@ def post_record(
     if reply:
         record["reply"] = dict(reply)
     return record
+
+
+class Uploaded(NamedTuple):
+    """A medium that is up: its type ("image", "gif" or "video"), its blob as the server named it, its alternative text, and its
+    width and height where they are known."""
+
+    type: str
+    blob: Mapping[str, Any]
+    alt: str
+    size: tuple[int, int] | None
+
+
+def embed_of(
+    files: Sequence[Uploaded], card: Mapping[str, Any] | None = None, quote: Mapping[str, Any] | None = None
+) -> dict[str, Any] | None:
+    """What a post shows below its text: media or a link card (which takes a single picture as its own), and a quoted post.
+    None for a post of text alone."""
+    media = _card(card, files) if card else _media(files)
+    if not quote:
+        return media
+    record = {"$type": "app.bsky.embed.record", "record": {"uri": quote["uri"], "cid": quote["cid"]}}
+    return {"$type": "app.bsky.embed.recordWithMedia", "record": record, "media": media} if media else record
+
+
+def _card(card: Mapping[str, Any], files: Sequence[Uploaded]) -> dict[str, Any]:
+    external: dict[str, Any] = {"uri": card["url"], "title": card["title"], "description": card.get("description") or ""}
+    if files:
+        external["thumb"] = dict(files[0].blob)
+    return {"$type": "app.bsky.embed.external", "external": external}
+
+
+def _media(files: Sequence[Uploaded]) -> dict[str, Any] | None:
+    if not files:
+        return None
+    if files[0].type != "image":
+        return _video(files[0])
+    images = [{"alt": file.alt, "image": dict(file.blob), **_ratio(file)} for file in files]
+    if len(images) <= MOST_IMAGES:
+        return {"$type": "app.bsky.embed.images", "images": images}
+    gallery = "app.bsky.embed.gallery"
+    return {"$type": gallery, "items": [{"$type": f"{gallery}#image", **image} for image in images]}
+
+
+def _video(file: Uploaded) -> dict[str, Any]:
+    embed: dict[str, Any] = {"$type": "app.bsky.embed.video", "video": dict(file.blob), **_ratio(file)}
+    if file.alt:
+        embed["alt"] = file.alt
+    if file.type == "gif":
+        embed["presentation"] = "gif"
+    return embed
+
+
+def _ratio(file: Uploaded) -> dict[str, Any]:
+    return {"aspectRatio": {"width": file.size[0], "height": file.size[1]}} if file.size else {}
 
 
 def cid_of(record: Mapping[str, Any]) -> str:

@@ -7,11 +7,11 @@ token may pass into an outcome's text.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, Literal
 
-from ..base import Account, Answer, Failed, Http, NewTokens, Outcome, Retry, TokenRefused
-from ..calls import harmless, said_by
+from ..base import Account, Answer, Failed, Http, NewTokens, Outcome, Quota, Retry, TokenRefused
+from ..calls import harmless, quota_from, said_by
 
 SESSION_SECONDS = 7200
 """Life of an access token (`accessJwt`): 120 minutes; a refresh token lives 90 days."""
@@ -76,3 +76,34 @@ def _wait(answer: Answer, now: datetime | None) -> float | None:
         return max(1.0, float(answer.headers["retry-after"]))
     except (KeyError, ValueError):
         return None
+
+
+def pds_of(said: Mapping[str, Any]) -> str | None:
+    """The host of the account's own server by the DID document in a session's answer; None where there is none.
+
+    It is not the address that the account signs in at: behind bsky.social there are many servers.
+    """
+    from urllib.parse import urlsplit
+
+    document = said.get("didDoc")
+    services = document.get("service") if isinstance(document, dict) else None
+    for service in services if isinstance(services, list) else ():
+        if isinstance(service, dict) and str(service.get("id") or "").endswith("#atproto_pds"):
+            return urlsplit(str(service.get("serviceEndpoint") or "")).netloc or None
+    return None
+
+
+_WINDOWS: Mapping[str, tuple[str, Literal["account", "app"]]] = {
+    "3600": ("points an hour", "account"), "86400": ("points a day", "account"), "300": ("calls in 5 minutes", "app"),
+}
+"""Seconds of a limit's window -> what it counts, and whose it is (calls are counted by address)."""
+
+
+def quotas_of(answer: Answer) -> tuple[Quota, ...]:
+    """The limit that an answer tells of: the one of which least is left. Its window says which it is."""
+    window = answer.headers.get("ratelimit-policy", "").partition("w=")[2]
+    name, scope = _WINDOWS.get(window, ("calls", "account"))
+    return quota_from(
+        answer, limit="ratelimit-limit", remaining="ratelimit-remaining", reset="ratelimit-reset",
+        moment=lambda text: datetime.fromtimestamp(float(text), UTC), scope=scope, name=name,
+    )
