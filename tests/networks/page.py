@@ -26,9 +26,9 @@ def page(results: dict[str, Results]) -> str:
     names = [name for name in registry.names() if name in results]
     out = [
         "# Every network, and what happens when it fails", "",
-        "Each cell was played over the real handlers against a stand-in of the network (`tests/networks`), and compared with what a",
-        "reader of the network would see: nothing ever stood twice. `python -m tests.networks.matrix` plays it all again and writes",
-        "this page; the tests fail when it is stale. What the networks take is in [platforms.md](platforms.md).", "",
+        "Each cell was played over the real handlers against a stand-in of the network (`tests/networks`), and compared with",
+        "what a reader of the network would see: nothing ever stood twice. `python -m tests.networks.matrix` plays it all again",
+        "and writes this page; the tests fail when it is stale. What the networks take is in [platforms.md](platforms.md).", "",
         "| network | shapes of post | edit | cancel | unpublish | token dies, is renewed by a person | may end `unconfirmed` |",
         "|---|---|---|---|---|---|---|",
         *(_row(name, results[name]) for name in names), "",
@@ -44,7 +44,8 @@ def page(results: dict[str, Results]) -> str:
 def _row(name: str, seen: Results) -> str:
     lives = seen["any"]
     unsure = sorted({
-        f"{shape}: {case.partition(': ')[2].replace('_', ' ')}" for shape, cases in seen.items() if shape not in ("any", "crashes")
+        f"{shape}: {case.partition(': ')[2].replace('_', ' ')}"
+        for shape, cases in seen.items() if shape not in ("any", "crashes")
         for case, end in cases.items() if end.startswith("unconfirmed")
     })
     shapes = ", ".join(dict.fromkeys(shape for shape in seen if shape not in ("any", "crashes")))
