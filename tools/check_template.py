@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
+from urllib.parse import unquote
 
 from local.template import ACCOUNT, Template
 
@@ -103,7 +104,7 @@ def _object_actions(operation: str, params: Mapping[str, Any]) -> Iterator[tuple
     """https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html"""
     place = f"{params['Bucket']}/{params['Key']}"
     if operation == "CopyObject":
-        yield "GetObject", f"{params['CopySource']['Bucket']}/{params['CopySource']['Key']}"
+        yield "GetObject", unquote(str(params["CopySource"]))
     yield "PutObject" if operation in _PUTS else "GetObject" if operation == "HeadObject" else operation, place
     if operation in ("GetObject", "HeadObject"):
         yield "ListBucket", params["Bucket"]  # else what is missing looks forbidden

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from .base import Network, World
 from .bluesky import BlueskyNetwork
+from .facebook import FacebookNetwork
 from .google_business import GoogleBusinessNetwork
 from .instagram import InstagramNetwork
 from .linkedin import LinkedInNetwork
@@ -21,8 +22,9 @@ from .x import XNetwork
 from .youtube import YouTubeNetwork
 
 NETWORKS: list[type[Network]] = [
-    XNetwork, BlueskyNetwork, LinkedInNetwork, ThreadsNetwork, MastodonNetwork, InstagramNetwork, TelegramNetwork,
-    RedditNetwork, PinterestNetwork, TikTokNetwork, YouTubeNetwork, GoogleBusinessNetwork, SnapchatNetwork,
+    XNetwork, BlueskyNetwork, LinkedInNetwork, ThreadsNetwork, MastodonNetwork, InstagramNetwork, FacebookNetwork,
+    TelegramNetwork, RedditNetwork, PinterestNetwork, TikTokNetwork, YouTubeNetwork, GoogleBusinessNetwork,
+    SnapchatNetwork,
 ]
 
 

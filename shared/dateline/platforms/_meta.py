@@ -37,8 +37,8 @@ _FAULT = Meaning("fault", "server_error")
 _TOKEN = Meaning("token", "token_refused")
 _FORBIDDEN = Meaning("final", "forbidden")
 CODES: Mapping[int, Meaning] = {
-    1: _FAULT, 2: _FAULT,
-    4: _BUSY, 17: _BUSY, 32: _BUSY, 341: _BUSY, 613: _BUSY, **dict.fromkeys(range(80_000, 80_100), _BUSY),
+    -2: _FAULT, -1: _FAULT, 1: _FAULT, 2: _FAULT,
+    4: _BUSY, 9: _BUSY, 17: _BUSY, 32: _BUSY, 341: _BUSY, 613: _BUSY, **dict.fromkeys(range(80_000, 80_100), _BUSY),
     102: _TOKEN, 190: _TOKEN, 463: _TOKEN, 467: _TOKEN,
     3: _FORBIDDEN, 10: _FORBIDDEN, **dict.fromkeys(range(200, 300), _FORBIDDEN),
     100: Meaning("final", "rejected"),
@@ -189,5 +189,5 @@ def _number(value: Any) -> int | None:
 
 def _safe(words: str) -> str:
     """Meta's words without addresses and without anything that might be a token ("Malformed access token EAAB…")."""
-    without = re.sub(r"https?://\S+|[\w|%.-]{40,}", "…", words)
+    without = re.sub(r"https?://\S+|(?=\S*\d)[\w|%.-]{24,}|[\w|%.-]{40,}", "…", words)
     return " ".join(without.split())[:300]

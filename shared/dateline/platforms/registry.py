@@ -14,6 +14,7 @@ PLATFORMS: dict[str, str] = {
     "threads": "dateline.platforms.threads",
     "mastodon": "dateline.platforms.mastodon",
     "instagram": "dateline.platforms.instagram",
+    "facebook": "dateline.platforms.facebook",
     "telegram": "dateline.platforms.telegram",
     "reddit": "dateline.platforms.reddit",
     "pinterest": "dateline.platforms.pinterest",

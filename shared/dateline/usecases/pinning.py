@@ -32,7 +32,7 @@ OLDER = "dateline-pin:"
 """How an address begins that means an older copy: its key follows."""
 
 SHARED_DAYS = 33
-"""A copy is named by its month: the last post that shares it may be scheduled so many days after it was made, and be a day late."""
+"""A copy is named by its month: the last post that shares it may be scheduled so many days later, and be a day late."""
 
 INLINE_BYTES = 16 * 1024 * 1024
 """The largest file that is copied by whoever needs it, in one piece and in memory; larger ones are the media function's work."""
@@ -117,8 +117,8 @@ def refuse_too_large(deps: Deps, size: int) -> None:
 
 
 def renewed(pins: Mapping[str, Pin], at: datetime | None, now: datetime, days: int) -> dict[str, Pin]:
-    """The copies of a post that goes out `at`: one that may be gone by then is copied again, from what it is now. `days` is how long
-    copies are kept."""
+    """The copies of a post that goes out `at`: one that may be gone by then is copied again, from what it is now. `days` is how
+    long copies are kept."""
     out = {}
     for url, pin in pins.items():
         month = datetime.strptime(pin.key[:7], "%Y-%m").replace(tzinfo=UTC)
