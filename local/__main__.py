@@ -32,6 +32,8 @@ def environment(port: int) -> dict[str, str]:
     networks = f"http://{HOST}:{port + 1}"
     return {
         **{f"DATELINE_SERVER_{kind.platform.upper()}": f"{networks}/{kind.platform}" for kind in NETWORKS},
+        "DATELINE_PUBLIC_URL": f"http://{HOST}:{port}",
+        "DATELINE_CONNECT_REDIRECTS": os.environ.get("DATELINE_CONNECT_REDIRECTS", "http://localhost:3000"),
         "DATELINE_ALLOW_LOOPBACK": "1", "DATELINE_AUTH_CACHE_SECONDS": "0",
         "DATELINE_CALL_SECONDS": str(CALL_SECONDS), "DATELINE_SETTLE_SECONDS": str(SETTLE_SECONDS),
         "DATELINE_RETRY_SCALE": os.environ.get("DATELINE_RETRY_SCALE", "0.01"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import timedelta
 from typing import Any
 
@@ -11,7 +12,7 @@ from dateline.platforms import registry
 from dateline.store.profiles import Profile
 from dateline.store.workspaces import ApiKey, digest
 from dateline.wiring import Deps
-from local.networks import World
+from local.networks import Network, World
 
 WORKSPACE = "wks_local"
 LIVE_KEY = "dl_live_local"
@@ -25,9 +26,26 @@ def seed(deps: Deps, world: World, networks_url: str) -> None:
     for mode, secret in (("live", LIVE_KEY), ("test", TEST_KEY)):
         deps.workspaces.save_key(key_of(WORKSPACE, mode, secret, rfc3339(now)))
     for platform in world.networks:
+        app_of(deps, world, platform)
         profile_of(deps, world, networks_url, WORKSPACE, platform)
     sandbox = Profile("prof_sandbox", WORKSPACE, "test", "sandbox", "Sandbox", now, now)
     deps.profiles.save(sandbox)
+
+
+def app_of(deps: Deps, world: World, platform: str) -> None:
+    """Store the operator's app with a stand-in whose accounts are connected by consent."""
+    flow = registry.publisher(platform).connect
+    if flow is not None and not flow.register:
+        client_id, secret = client_of(world.networks[platform])
+        deps.apps.put(platform, {"clientId": client_id, "clientSecret": secret})
+
+
+def client_of(network: Network) -> tuple[str, str]:
+    """The id and secret of the app that a stand-in knows: its `client`, or what its module calls CLIENT."""
+    pair: tuple[str, str] = network.client
+    if pair is Network.client:
+        pair = getattr(sys.modules[type(network).__module__], "CLIENT", pair)
+    return pair
 
 
 def key_of(workspace_id: str, mode: str, secret: str, created_at: str, scopes: tuple[str, ...] = SCOPES) -> ApiKey:

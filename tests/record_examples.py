@@ -12,14 +12,19 @@ import sys
 from contextvars import Context
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
+from dateline.domain.connection import CHOOSING, Connection, Offer
+from dateline.domain.ids import new_id
 from local.seed import TEST_KEY
+from tests.contract.inprocess import InProcessHttp
 from tests.harness import NETWORKS_URL, START, Dateline
 from tools.openapi import EXAMPLES
 
 Json = dict[str, Any]
 
-_IDS = re.compile(r"\b(post|prof|key|bulk|queue|resv)_([0-9A-HJKMNP-TV-Z]{26})\b")
+_IDS = re.compile(r"\b(post|prof|key|bulk|queue|resv|media|conn)_([0-9A-HJKMNP-TV-Z]{26})\b")
+_CONSENT = re.compile(r"(state=conn_[0-9A-Z]{26}\.|code_challenge=)[\w-]{43}")
 _SECRET = re.compile(r"\bdl_(live|test)_[\w-]{32}\b")
 
 
@@ -59,6 +64,8 @@ class _Recorder:
 
     def _stable(self, value: Any) -> Any:
         if isinstance(value, str):
+            value = _CONSENT.sub(lambda match: match[1] + "0" * 43, value)
+            value = value.replace("http%3A%2F%2F127.0.0.1%3A8787", "https%3A%2F%2Fapi.example.com")
             value = _IDS.sub(self._renamed, value).replace(f"{NETWORKS_URL}/", "https://networks.example/")
             return _SECRET.sub(lambda match: f"dl_{match[1]}_" + "0" * 31 + "x", value)
         if isinstance(value, list):
@@ -80,6 +87,7 @@ def record() -> Json:
         _rest(recorder)
         _problems(recorder)
         _queues(recorder)
+        _consent(recorder)
         _admission(recorder)
         return {"answers": recorder.answers, "problems": recorder.problems}
 
@@ -163,6 +171,13 @@ def _rest(recorder: _Recorder) -> None:
     recorder.ask("GET /v1/profiles/{profile_id}/health", "prof_mastodon")
     recorder.ask("PATCH /v1/profiles/{profile_id}", "prof_mastodon", {"name": "Our Mastodon"})
     recorder.ask("DELETE /v1/profiles/{profile_id}", made)
+    recorder.ask("POST /v1/media", body={"contentType": "image/png", "bytes": 73, "filename": "launch.png"})
+    kept = recorder.answers["POST /v1/media"]["answer"]["upload"]
+    kept["url"] = kept["url"].partition("?")[0] + "?X-Amz-Signature=…"
+    copied = dateline.api("POST", "/v1/media", {"url": "https://cdn.example.com/launch.mp4"}).json()["id"]
+    dateline.stack.settle(timers=False)
+    recorder.ask("GET /v1/media/{media_id}", copied)
+    recorder.ask("DELETE /v1/media/{media_id}", copied)
     recorder.ask("GET /v1/workspace")
     recorder.ask("PATCH /v1/workspace", body={"name": "Our workspace", "maxLateness": "P1D", "minSpacingMinutes": 0})
     key = recorder.ask("POST /v1/keys", body={"name": "CI", "scopes": ["posts:read", "posts:write"]})["id"]
@@ -198,6 +213,23 @@ def _problems(recorder: _Recorder) -> None:
     done = dateline.post("prof_mastodon", text="Out", publishNow=True)["id"]
     dateline.stack.settle(timers=False)
     refuse("DELETE", f"/v1/posts/{done}")
+
+
+def _consent(recorder: _Recorder) -> None:
+    dateline, deps, now = recorder.dateline, recorder.dateline.deps, recorder.dateline.clock.now()
+    body: Json = {"name": "Our account"}
+    begun = recorder.ask("POST /v1/connect/{platform}", "x", body)
+    sent = InProcessHttp.request(dateline.http, "GET", f"{begun['authorizeUrl']}&as=prof_example")
+    recorder.ask("GET /v1/connect/callback", query="?" + urlsplit(sent.headers["location"]).query, key=None)
+    recorder.ask("GET /v1/connections/{connection_id}", begun["connectionId"])
+    offers = [Offer("1", "@example"), Offer("2", "@another")]
+    several = Connection(
+        new_id("conn", now), "wks_local", "live", "x", "", "", "", now, now + CHOOSING, status="choosing", offers=offers
+    )
+    grant = {"accessToken": "an access token", "refreshToken": "a refresh token"}
+    several.sealed = [deps.secrets.seal("wks_local", several.id, grant)]
+    deps.connections.save(several)
+    recorder.ask("POST /v1/connections/{connection_id}", several.id, {"accountIds": ["2"]})
 
 
 def _queues(recorder: _Recorder) -> None:

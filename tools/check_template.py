@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
+from urllib.parse import unquote
 
 from local.template import ACCOUNT, Template
 
@@ -69,6 +70,9 @@ def needs(service: str, operation: str, params: Mapping[str, Any], region: str =
             # Decrypt may leave the key out: the ciphertext names it.
             key = params.get("KeyId", "*")
             yield Need(f"kms:{operation}", key if key.startswith("arn:") else f"{arn}key/{key}")
+        case "secretsmanager":
+            # Its ARN ends in six characters of AWS's own.
+            yield Need(f"secretsmanager:{operation}", f"{arn}secret:{params['SecretId']}-??????")
         case "s3":
             for action, key in _object_actions(operation, params):
                 yield Need(f"s3:{action}", f"arn:aws:s3:::{key}")
@@ -100,7 +104,7 @@ def _object_actions(operation: str, params: Mapping[str, Any]) -> Iterator[tuple
     """https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html"""
     place = f"{params['Bucket']}/{params['Key']}"
     if operation == "CopyObject":
-        yield "GetObject", f"{params['CopySource']['Bucket']}/{params['CopySource']['Key']}"
+        yield "GetObject", unquote(str(params["CopySource"]))
     yield "PutObject" if operation in _PUTS else "GetObject" if operation == "HeadObject" else operation, place
     if operation in ("GetObject", "HeadObject"):
         yield "ListBucket", params["Bucket"]  # else what is missing looks forbidden

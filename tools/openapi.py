@@ -44,6 +44,7 @@ answers (413 above 6 MB, 429 above the stack's throttle, 503) are not problem de
 TAGS = (
     ("posts", "Posts: create, edit, publish, follow"), ("profiles", "Profiles: connected accounts"),
     ("platforms", "Platforms: the catalogue of networks"), ("queues", "Queues: weekly posting slots"), ("keys", "Keys"),
+    ("media", "Media: uploads, and copies of files behind a URL"),
     ("workspace", "Workspace and event feed"),
     ("service", "Service: no key needed"),
 )
@@ -91,6 +92,9 @@ PARAMETERS: dict[str, Json] = {
         "description": "Minutes between rows that name the same time for the same profile",
         "schema": {"type": "integer", "minimum": 0, "maximum": 1440, "default": 0},
     },
+    "code": {"description": "What the network gives for a yes, good for one exchange", "schema": {"type": "string"}},
+    "state": {"description": "What the network was given, as it is", "schema": {"type": "string"}},
+    "error": {"description": "What the network says in place of a code", "schema": {"type": "string"}},
     "cancelPending": {
         "description": "Cancel the posts that still wait on this account",
         "schema": {"type": "string", "enum": ["true", "false"], "default": "false"},
@@ -106,7 +110,8 @@ MEANINGS: dict[tuple[str, str], str] = {
 IN_PATH = {
     "post_id": ("postId", "`post_…`"), "profile_id": ("profileId", "`prof_…`"), "key_id": ("keyId", "`key_…`"),
     "name": ("name", "The network's name"), "bulk_id": ("bulkId", "`bulk_…`"),
-    "queue_id": ("queueId", "`queue_…`"), "reservation_id": ("reservationId", "`resv_…`"),
+    "media_id": ("mediaId", "`media_…`"), "queue_id": ("queueId", "`queue_…`"), "reservation_id": ("reservationId", "`resv_…`"),
+    "platform": ("platform", "The network's name"), "connection_id": ("connectionId", "`conn_…`"),
 }
 
 TIMES = (
@@ -138,9 +143,13 @@ REFUSALS: dict[str, tuple[str, ...]] = {
     "POST /v1/profiles": ("idempotency_in_progress",),
     "PATCH /v1/profiles/{profile_id}": ("idempotency_in_progress",),
     "DELETE /v1/profiles/{profile_id}": ("illegal_transition",),
+    "POST /v1/connect/{platform}": ("illegal_transition", "idempotency_in_progress"),
+    "GET /v1/connect/callback": ("invalid_request", "illegal_transition", "try_again"),
+    "POST /v1/connections/{connection_id}": ("illegal_transition", "idempotency_in_progress"),
     "POST /v1/queues": ("unknown_timezone", "timezone_required", "not_found", "idempotency_in_progress"),
     "PATCH /v1/queues/{queue_id}": ("unknown_timezone", "timezone_required", "idempotency_in_progress"),
     "POST /v1/queues/{queue_id}/reservations": ("beyond_horizon", "idempotency_in_progress"),
+    "POST /v1/media": ("idempotency_in_progress",),
     "PATCH /v1/workspace": ("unknown_timezone", "idempotency_in_progress"),
     "POST /v1/keys": ("idempotency_in_progress",),
 }
@@ -210,7 +219,7 @@ def key_of(route: Route) -> str:
 def refusals_of(route: Route) -> tuple[str, ...]:
     """Every code a route may answer with, in the order of their statuses."""
     if route.public:
-        return ()
+        return tuple(code for code in STATUS if code in REFUSALS.get(key_of(route), ()))
     codes = {"unauthorized", "invalid_request", "internal_error", "try_again", *REFUSALS.get(key_of(route), ())}
     if route.scope or key_of(route) in FURTHER_SCOPES:
         codes.add("forbidden")
@@ -250,7 +259,7 @@ def _answers(route: Route, examples: Json) -> Json:
     if route.answer == "Post":
         headers.add("ETag")
     if route.status == 201:
-        headers |= {"Location"} if route.answer in ("Post", "Profile", "Queue", "Bulk") else set()
+        headers |= {"Location"} if route.answer in ("Post", "Profile", "Queue", "Bulk", "Connection") else set()
     if route.idempotent:
         headers.add("Idempotency-Replayed")
     answers: Json = {}
@@ -266,6 +275,8 @@ def _answers(route: Route, examples: Json) -> Json:
             answer["content"] = {"text/csv": {"schema": {"type": "string"}}}
         elif route.path == "/openapi.json":
             answer["content"] = {"application/json": {"schema": {"type": "object"}}}
+        elif status == 302:
+            answer["headers"] = _headers({"Location", "x-request-id"})
         elif route.answer:
             content: Json = {"schema": {"$ref": f"#/components/schemas/{route.answer}"}}
             recorded = examples["answers"].get(key_of(route), {})
@@ -280,6 +291,7 @@ SAID = {
     201: "Created",
     202: "Under way; what is true now",
     204: "Done",
+    302: "Back to the client's own address (`redirectUrl`), with `connectionId`, `status`, and `profileId` or `error`",
     503: "Something is overdue, or the store does not answer",
 }
 
@@ -303,6 +315,8 @@ def _tag(route: Route) -> str:
         return "service"
     if part == "bulk":
         return "posts"
+    if part in ("connect", "connections"):
+        return "profiles"
     return part if part in dict(TAGS) else "workspace"
 
 

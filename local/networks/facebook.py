@@ -430,8 +430,7 @@ class FacebookNetwork(Network):
     def _seen(self, number: str) -> Entry | None:
         """The visible post or video of that id."""
         post, video = self.posts.get(number), self.videos.get(number)
-        entry = post.entry if post and not post.gone else video.entry if video and not video.gone else None
-        return entry
+        return post.entry if post and not post.gone else video.entry if video and not video.gone else None
 
     def _comments(self, request: Request, number: str) -> Response:
         if self._seen(number) is None:

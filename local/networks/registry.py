@@ -23,7 +23,8 @@ from .youtube import YouTubeNetwork
 
 NETWORKS: list[type[Network]] = [
     XNetwork, BlueskyNetwork, LinkedInNetwork, ThreadsNetwork, MastodonNetwork, InstagramNetwork, FacebookNetwork,
-    TelegramNetwork, RedditNetwork, PinterestNetwork, TikTokNetwork, YouTubeNetwork, GoogleBusinessNetwork, SnapchatNetwork,
+    TelegramNetwork, RedditNetwork, PinterestNetwork, TikTokNetwork, YouTubeNetwork, GoogleBusinessNetwork,
+    SnapchatNetwork,
 ]
 
 

@@ -86,7 +86,7 @@ def _fault(world: World, request: Request) -> Response:
 MAKERS: dict[str, Callable[..., files.File]] = {
     "png": files.png, "jpg": files.jpeg, "jpeg": files.jpeg, "gif": files.gif, "mp4": files.mp4, "pdf": files.pdf,
 }
-"""What `/media/<name>.<ending>` serves, with what its maker takes as a query: width, height, seconds, size, moov_last. Any other ending is a PNG."""
+"""What `/media/<name>.<ending>` serves (any other ending: a PNG), made of what the query says: width, height, seconds, size."""
 
 MOST_SIDE = 20_000
 MOST_FILE = 300_000_000

@@ -119,6 +119,7 @@ class XNetwork(Network):
     processed for `processing_seconds`, and refused in the end with the words of `refuse_media`."""
 
     platform: ClassVar[str] = "x"
+    client: ClassVar[tuple[str, str]] = (CLIENT_ID, CLIENT_SECRET)
 
     def __init__(self, world: World) -> None:
         super().__init__(world)

@@ -12,10 +12,11 @@ import os
 import re
 import secrets
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .api.auth import SCOPES
+from .aws.apps import AppsUnavailable
 from .domain.ids import new_id
 from .domain.instants import rfc3339
 from .domain.post import body_of
@@ -74,6 +75,10 @@ def _parser() -> argparse.ArgumentParser:
     erased.add_argument("workspace")
     erased.add_argument("--yes", action="store_true", help="really remove it: this cannot be taken back")
     erased.set_defaults(run=erase_workspace)
+    app = commands.add_parser("set-app", help="store the app registered with a network; reads its id and secret from the "
+                              "environment (APP_CLIENT_ID, APP_CLIENT_SECRET), or as JSON or line by line from standard input")
+    app.add_argument("platform")
+    app.set_defaults(run=set_app)
     show = commands.add_parser("show", help="a post as the API shows it, and as it is stored")
     show.add_argument("post")
     show.set_defaults(run=show_post)
@@ -91,6 +96,7 @@ def _read_stack(stack: str, region: str | None) -> None:
         os.environ[f"DATELINE_{table.upper()}_TABLE"] = outputs[f"{table.capitalize()}TableName"]
     os.environ["DATELINE_KEY_ID"] = outputs["KeyId"]
     os.environ["DATELINE_SCHEDULE_GROUP"] = outputs["ScheduleGroupName"]
+    os.environ["DATELINE_APPS_PREFIX"] = outputs["AppCredentialsPrefix"]
     if session.region_name:
         os.environ["AWS_REGION"] = session.region_name
 
@@ -169,6 +175,46 @@ def erase_workspace(deps: Deps, options: argparse.Namespace) -> dict[str, Any]:
         return {"workspaceId": options.workspace, "erased": False, "found": counts, "next": "Add --yes to remove all of this."}
     again = "Run it again in five minutes, until it finds nothing: keys are remembered for a minute, deliveries may be under way."
     return {"workspaceId": options.workspace, "erased": True, "removed": counts, "next": again}
+
+
+def set_app(deps: Deps, options: argparse.Namespace) -> dict[str, Any]:
+    """Store the app of a network. Never from the command line's arguments: other users of the machine can read those, and the
+    shell remembers them. LookupError for a network without such an app, or for an app that is not whole."""
+    from .platforms import registry
+
+    flows = {name: flow for name in registry.names() if (flow := registry.publisher(name).connect) is not None}
+    flow = flows.get(options.platform)
+    if flow is None or flow.register:
+        known = ", ".join(sorted(name for name, flow in flows.items() if not flow.register)) or "none"
+        raise LookupError(f"{options.platform!r} is not a network that an app is stored for; those are: {known}.")
+    app = _app_from(os.environ, (*flow.app_fields, "scopes"))
+    missing = [field for field in flow.app_fields if not app.get(field)]
+    if missing and missing != ["clientSecret"]:
+        raise LookupError(f"The app is not whole: {', '.join(missing)} is missing.")
+    try:
+        name = deps.apps.put(options.platform, app)
+    except AppsUnavailable as error:
+        raise LookupError(f"Secrets Manager did not take it ({error}). Run the command again.") from None
+    warning = "there is no clientSecret: right for a public client only" if missing else None
+    return {"platform": options.platform, "secret": name, "fields": sorted(app), **({"warning": warning} if warning else {})}
+
+
+def _app_from(environment: Mapping[str, str], fields: Sequence[str]) -> dict[str, str]:
+    """The app's fields: from APP_CLIENT_ID and its like, else from standard input as one JSON object or a line each."""
+    named = {field: environment.get("APP_" + re.sub(r"([A-Z])", r"_\1", field).upper(), "") for field in fields}
+    if named[fields[0]]:
+        return {field: value for field, value in named.items() if value}
+    if sys.stdin.isatty():
+        import getpass
+
+        asked = {field: getpass.getpass(f"{field}: ") for field in fields if field != "scopes"}
+        return {field: value.strip() for field, value in asked.items() if value.strip()}
+    text = sys.stdin.read().strip()
+    try:
+        read = json.loads(text) if text.startswith("{") else dict(zip(fields, text.splitlines(), strict=False))
+        return {field: str(read[field]).strip() for field in fields if read.get(field)}
+    except (ValueError, AttributeError):
+        raise LookupError("What was read is neither a JSON object nor a line for each field.") from None
 
 
 def show_post(deps: Deps, options: argparse.Namespace) -> dict[str, Any]:

@@ -34,6 +34,9 @@ logging.getLogger("urllib3").setLevel(logging.CRITICAL)
 CONNECT_SECONDS = 5.0
 """A server that does not accept within so long is taken to be away; nothing was sent."""
 
+RESOLVE_SECONDS = 3.0
+"""A name that is not resolved within so long is taken for none."""
+
 MOST_ANSWER_BYTES = 5_000_000
 """Networks answer with a few kilobytes; more is refused, so that memory stays bounded."""
 
@@ -98,11 +101,33 @@ class _Watch(threading.local):
 _watch = _Watch()
 
 
+def _resolve(host: str, port: int, seconds: float) -> list[Any]:
+    """The addresses of a host. A name server that says nothing is waited for in another thread, since nothing can interrupt it.
+    Raises OSError or UnicodeError."""
+    found: list[Any] = []
+
+    def ask() -> None:
+        try:
+            found.append(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        except (OSError, UnicodeError) as error:
+            found.append(error)
+
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    asking.join(max(0.0, seconds))
+    if not found:
+        raise socket.gaierror("no answer in time")
+    if isinstance(found[0], Exception):
+        raise found[0]
+    addresses: list[Any] = found[0]
+    return addresses
+
+
 def _connect(self: Any, allow_loopback: bool) -> socket.socket:
     """Open a socket to the first reachable address of the connection's host."""
     host, port = self._dns_host, self.port
     try:
-        infos = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        infos = _resolve(host, port, min(RESOLVE_SECONDS, _watch.until - time.monotonic()))
     except (OSError, UnicodeError) as error:
         raise NewConnectionError(self, "the name cannot be resolved") from error
     refused = False

@@ -15,21 +15,26 @@ from typing import TYPE_CHECKING, Any, Protocol
 from .domain.retry import Tuning
 
 if TYPE_CHECKING:
+    from .aws.apps import Apps
     from .aws.media import MediaStore
-    from .aws.queue import Queue
+    from .aws.queue import Orders, Queue
     from .aws.schedules import Schedules
     from .aws.secrets import Secrets
     from .aws.topic import Topic
     from .platforms.base import Http
     from .store.allowances import Allowances
     from .store.bookings import Bookings
+    from .store.connections import Connections
+    from .store.copies import Copies
     from .store.events import Events
+    from .store.files import Files
     from .store.idempotency import Idempotency
     from .store.imports import Imports
     from .store.posts import Posts
     from .store.profiles import Profiles
     from .store.queues import Queues
     from .store.workspaces import Workspaces
+    from .usecases.looking import Looks
 
 
 class Clock(Protocol):
@@ -80,12 +85,17 @@ class Settings:
         self.scheduler_role = env.get("DATELINE_SCHEDULER_ROLE_ARN", "")
         self.scheduler_dlq = env.get("DATELINE_SCHEDULER_DLQ_ARN", "")
         self.media_bucket = env.get("DATELINE_MEDIA_BUCKET", "")
+        self.media_queue_url = env.get("DATELINE_MEDIA_QUEUE_URL", "")
         self.media_endpoint = env.get("DATELINE_MEDIA_ENDPOINT", "")
         self.media_bytes = int(_number("DATELINE_MEDIA_BYTES", 1_073_741_824))
+        self.media_days = int(_number("DATELINE_MEDIA_DAYS", 430))
         self.service = env.get("POWERTOOLS_SERVICE_NAME", "dateline")
         self.metrics = env.get("POWERTOOLS_METRICS_DISABLED", "").lower() not in ("1", "true")
         self.max_horizon_days = int(_number("DATELINE_MAX_HORIZON_DAYS", 365)) or None
         self.cors_origins = [o.strip() for o in env.get("DATELINE_CORS_ORIGINS", "").split(",") if o.strip()]
+        self.connect_redirects = [o.strip() for o in env.get("DATELINE_CONNECT_REDIRECTS", "").split(",") if o.strip()]
+        self.public_url = env.get("DATELINE_PUBLIC_URL", "")
+        self.apps_prefix = env.get("DATELINE_APPS_PREFIX", "dateline/apps")
         self.side_by_side = int(_number("DATELINE_SIDE_BY_SIDE", 16))
         self.auth_cache = _number("DATELINE_AUTH_CACHE_SECONDS", 60)
         self.call_seconds = _number("DATELINE_CALL_SECONDS", 30)
@@ -109,6 +119,8 @@ class Deps:
         self.settings = Settings()
         self.clock: Clock = clock or SystemClock()
         self._http = http
+        self.ordered: set[str] = set()
+        """Keys of copies that this process has ordered: posts of one import share them."""
         self.zones_settled: str | None = None
         """The zone database by which all waiting posts are known to be resolved, once this process has asked."""
 
@@ -173,6 +185,14 @@ class Deps:
         return Profiles()
 
     @cached_property
+    def connections(self) -> Connections:
+        """Consents under way."""
+        from .store.connections import Connections
+
+        _ = self.connection
+        return Connections()
+
+    @cached_property
     def posting_queues(self) -> Queues:
         """The queues of posting slots (`queue` is where deliveries wait)."""
         from .store.queues import Queues
@@ -221,6 +241,36 @@ class Deps:
         return Queue(self._client("sqs"), self.settings.queue_url)
 
     @cached_property
+    def orders(self) -> Orders:
+        """The media queue."""
+        from .aws.queue import Orders
+
+        return Orders(self._client("sqs"), self.settings.media_queue_url)
+
+    @cached_property
+    def copies(self) -> Copies:
+        """Large files that are being copied."""
+        from .store.copies import Copies
+
+        _ = self.connection
+        return Copies()
+
+    @cached_property
+    def files(self) -> Files:
+        """Media that were uploaded, or copied on request."""
+        from .store.files import Files
+
+        _ = self.connection
+        return Files()
+
+    @cached_property
+    def looks(self) -> Looks:
+        """What was seen of customers' files a moment ago."""
+        from .usecases.looking import Looks
+
+        return Looks(self)
+
+    @cached_property
     def topic(self) -> Topic:
         """The announcements topic."""
         from .aws.topic import Topic
@@ -253,6 +303,13 @@ class Deps:
         from .aws.secrets import Secrets
 
         return Secrets(self._client("kms"), self.settings.key_id)
+
+    @cached_property
+    def apps(self) -> Apps:
+        """The operator's apps with the networks."""
+        from .aws.apps import Apps
+
+        return Apps(lambda: self._client("secretsmanager"), self.settings.apps_prefix, self.settings.key_id)
 
     @cached_property
     def http(self) -> Http:

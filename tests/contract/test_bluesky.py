@@ -278,7 +278,8 @@ def test_a_video_or_gif_goes_through_the_video_service(
     assert upload.headers["content-type"] == pinned.open(item).mime
     assert bench.account.credentials["accessJwt"] not in upload.headers["authorization"]
     assert upload.body == pinned.open(item).data
-    assert (asked, max(pinned.open(item).reads) <= 8 * 1024 * 1024) == ([75.0], True)
+    assert asked == ([60.0] if item is VIDEO else [])
+    assert max(pinned.open(item).reads) <= 8 * 1024 * 1024, "a large file is read in pieces"
     assert status.path == "/bluesky/video.bsky.app/xrpc/app.bsky.video.getJobStatus"
     assert "authorization" not in status.headers
     (remote,) = bench.publish(delivery)

@@ -358,6 +358,51 @@ def test_an_error_of_metas_own_while_publishing_says_nothing_of_the_post(desk: D
         desk.http.request = plain  # type: ignore[method-assign]
 
 
+@pytest.mark.parametrize("error", [
+    {"code": 4, "error_subcode": 2207051}, {"code": -1, "error_subcode": 2207032}, {"code": 24, "error_subcode": 2207008},
+    {"code": 4}, {"code": 100}, {"code": 9, "error_subcode": 2207042},
+])
+@pytest.mark.parametrize("later", [0, 3600])
+def test_a_post_that_comes_up_though_it_was_refused_is_ours_and_stays_the_only_one(
+    desk: Desk, error: Mapping[str, int], later: float
+) -> None:
+    """People report "Action is blocked" and temporary errors with the post published all the same."""
+    plain, body = desk.http.request, json.dumps({"error": {"message": "No", **error}}).encode()
+
+    def refused(method: str, url: str, **how: Any) -> Answer:
+        answer = plain(method, url, **how)
+        if later and not url.endswith("_publish"):
+            return Answer(400, {}, json.dumps({"error": {"code": 4, "message": "Wait"}}).encode())
+        return Answer(400, {}, body) if url.endswith("_publish") else answer
+
+    delivery = picture(desk)
+    desk.prepare(delivery)
+    desk.http.request = refused  # type: ignore[method-assign]
+    try:
+        desk.publish(delivery)
+    except (Retry, Failed):
+        desk.http.request = plain  # type: ignore[method-assign]
+        desk.clock.advance(later)
+        desk.publish(delivery)
+    [entry] = desk.entries()
+    assert [remote.id for remote in delivery.published] == [entry.remote_id]
+
+
+def test_a_finished_container_that_is_not_found_is_tried_again_a_little_later(desk: Desk) -> None:
+    delivery = picture(desk)
+    desk.prepare(delivery)
+    plain, body = desk.http.request, json.dumps({"error": {"code": 24, "error_subcode": 2207008, "message": "No"}}).encode()
+    desk.http.request = lambda method, url, **how: (  # type: ignore[method-assign]
+        Answer(400, {}, body) if url.endswith("_publish") else plain(method, url, **how)
+    )
+    with pytest.raises(Retry) as caught:
+        desk.publish(delivery)
+    assert caught.value.after == 30
+    desk.http.request = plain  # type: ignore[method-assign]
+    desk.publish(delivery)
+    assert len(desk.network.containers) == 1
+
+
 def test_what_is_never_sent_is_safe_to_retry(desk: Desk) -> None:
     delivery = picture(desk)
     desk.prepare(delivery)
@@ -514,7 +559,7 @@ def test_no_failure_shows_a_token_or_a_signed_address(desk: Desk, fault: str) ->
 def test_metas_words_are_told_without_what_might_be_a_token() -> None:
     from dateline.platforms._meta import refusal_of
 
-    token = "EAAB" + "x" * 60
+    token = "EAAB" + "x1" * 12
     body = json.dumps({"error": {"code": 100, "message": f"Malformed {token} at https://a.example/?access_token=b"}}).encode()
     told = str(refusal_of("Instagram", Answer(400, {}, body)))
     assert token not in told

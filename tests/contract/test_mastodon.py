@@ -279,7 +279,7 @@ def test_a_video_or_gif_is_posted_once_it_is_processed(desk: Desk, item: Media, 
     assert f'name="file"; filename="{name}"\r\nContent-Type: {kind}\r\n\r\n'.encode() in upload.body
     assert b'name="description"\r\n\r\nA cat, moving' in upload.body
     assert max(pinned.open(item).reads) <= 8 * 1024 * 1024, "a large file is read in pieces"
-    assert asked == ([75.0] if item is VIDEO else [])
+    assert asked == ([60.0] if item is VIDEO else [])
     [number] = [entry["id"] for entry in delivery.checkpoint["media"].values()]
     assert (look.method, look.path) == ("GET", f"{desk.path}/api/v1/media/{number}")
     desk.wait(delivery)

@@ -21,6 +21,7 @@ from dateline.platforms.base import (
     AnswerLost,
     Delivery,
     Failed,
+    NoMedia,
     NotSent,
     Outcome,
     Remote,
@@ -206,11 +207,13 @@ def test_a_file_telegram_would_not_take_stops_the_post_before_the_call(bench: Be
 
 def test_media_are_looked_at_and_time_is_asked_for_before_the_call_is_armed(bench: Bench) -> None:
     asked: list[float] = []
-    delivery = bench.delivery(Segment("Look", (VIDEO, *PICTURES[:2])))
-    delivery.need = asked.append
-    PUBLISHER.prepare(delivery)
-    assert asked == [80.0]
-    assert (delivery.checkpoint, bench.http.sent) == ({}, [])
+    for size, wanted in ((0, []), (4_000_000, [60.0])):
+        pinned = Pinned({VIDEO.url: files.mp4(size=size)})
+        delivery = bench.delivery(Segment("Look", (VIDEO, *PICTURES[:2])), media=pinned)
+        delivery.need = asked.append
+        PUBLISHER.prepare(delivery)
+        assert asked == wanted
+        assert (delivery.checkpoint, bench.http.sent) == ({}, [])
 
 
 @pytest.mark.parametrize(("item", "method", "part", "mime"), [
@@ -268,13 +271,27 @@ def test_an_album_mixes_photos_and_videos_and_documents_stand_among_themselves(b
 
 
 def test_an_album_is_read_piece_by_piece_while_it_is_sent(bench: Bench) -> None:
-    large = files.mp4(size=20_000_000)
+    large = files.mp4(size=30_000_000)
     pinned = Pinned({VIDEO.url: large})
-    bench.publish(Segment("", (VIDEO, PICTURES[0])), media=pinned)
+    delivery = bench.delivery(Segment("", (VIDEO, PICTURES[0])), media=pinned)
+    PUBLISHER.prepare(delivery)
+    assert not pinned.open(VIDEO).reads
+    PUBLISHER.publish(delivery, 0)
     assert max(pinned.open(VIDEO).reads) <= 8 * 1024 * 1024
     assert sum(pinned.open(VIDEO).reads) == large.data.__len__()
     _, parts = form_of(bench.http.sent[0])
     assert parts["video0"][1] == large.data
+
+
+def test_small_files_are_read_before_the_call_is_armed_so_that_nothing_stands_between(bench: Bench) -> None:
+    pinned = Pinned()
+    delivery = bench.delivery(Segment("Look", (VIDEO, PICTURES[0])), media=pinned)
+    PUBLISHER.prepare(delivery)
+    assert not PUBLISHER.needs_preparation(delivery)
+    delivery.media = NoMedia()
+    PUBLISHER.publish(delivery, 0)
+    assert [entry.extra["kinds"] for entry in bench.world.seen()] == [["video", "photo"]]
+    assert form_of(bench.http.sent[0])[1]["video0"][1] == pinned.open(VIDEO).data
 
 
 def test_the_rules_say_what_goes_together_and_what_telegram_passes_over() -> None:

@@ -427,6 +427,17 @@ def test_a_chunk_that_keeps_failing_ends_the_try_and_the_next_goes_on(desk: Desk
     assert len(desk.network.videos) == 1
 
 
+def test_a_session_that_takes_no_more_bytes_ends_the_try(desk: Desk) -> None:
+    desk.network.takes = 0
+    delivery = desk.delivery()
+    with pytest.raises(Retry) as caught:
+        PUBLISHER.prepare(delivery)
+    assert caught.value.code == "upload_stalled"
+    desk.network.takes = None
+    desk.publish(delivery)
+    assert desk.uploads() == 1
+
+
 def test_processing_is_waited_for_with_growing_pauses_and_then_no_longer(desk: Desk) -> None:
     desk.network.processing_seconds = 1000.0
     delivery, waits = desk.delivery(), []
@@ -635,6 +646,31 @@ def test_a_withdrawn_video_stays_private_and_is_used_again(desk: Desk) -> None:
     assert not PUBLISHER.needs_preparation(delivery)
     assert desk.publish(delivery).id == remote.id
     assert desk.uploads() == 1
+
+
+def test_a_public_video_counts_as_out_although_its_file_is_still_worked_on_and_a_rejected_one_does_not(desk: Desk) -> None:
+    desk.network.processing_seconds = 1300.0
+    desk.network.fates = [{}, {"uploadStatus": "rejected", "rejectionReason": "claim"}]
+    kept = [desk.delivery("One"), desk.delivery("Two")]
+    for delivery in kept:
+        desk.prepare(delivery)
+    remotes = [PUBLISHER.place(delivery, desk.clock.now() + timedelta(seconds=60)) for delivery in kept]
+    desk.clock.advance(61)
+    assert PUBLISHER.confirm(kept[0], remotes[0]) == Found((remotes[0],))
+    desk.clock.advance(1300)
+    assert isinstance(PUBLISHER.confirm(kept[1], remotes[1]), Refused)
+
+
+def test_what_was_uploaded_ahead_is_discarded_unless_somebody_may_see_it(desk: Desk) -> None:
+    PUBLISHER.discard(desk.delivery())
+    assert desk.http.sent == []
+    delivery, out = desk.delivery(), desk.delivery("Out")
+    desk.prepare(delivery)
+    desk.publish(out)
+    for _ in range(2):
+        PUBLISHER.discard(delivery)
+        PUBLISHER.discard(out)
+    assert [video.snippet["title"] for video in desk.network.videos.values()] == ["Out"]
 
 
 def test_withdrawing_tells_of_a_failure_and_a_video_that_is_gone_is_withdrawn(desk: Desk) -> None:

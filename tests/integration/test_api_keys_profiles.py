@@ -229,6 +229,9 @@ def test_an_account_is_renamed_and_its_credentials_renewed(dateline: Dateline) -
         "status": "connected",
         "error": None,
         "tokenExpiresAt": renewed.json()["tokenExpiresAt"],
+        "grantExpiresAt": None,
+        "scopes": None,
+        "missingScopes": None,
     }
 
 

@@ -11,6 +11,7 @@ import pytest
 from dateline import wiring
 from dateline.api.auth import SCOPES
 from dateline.api.routes import ROUTES, Route
+from dateline.domain.connection import Connection
 from local.seed import LIVE_KEY, TEST_KEY
 from tests.api_checks import mint, nothing_written, refused
 from tests.harness import START, Dateline
@@ -23,6 +24,8 @@ BODIES: dict[str | None, Any] = {
     "ResolveIn": {"outcome": "not_published"}, "ProfileIn": {"platform": "mastodon", "credentials": {"accessToken": "wrong"}},
     "ProfilePatch": {"name": "Renamed"}, "WorkspacePatch": {"onLate": "publish"}, "KeyIn": {"scopes": ["posts:read"]},
     "QueueIn": {"name": "Noon", "timezone": "UTC", "slots": [{"day": "monday", "time": "12:00"}]}, "QueuePatch": {"capacity": 2},
+    "MediaCreate": {"contentType": "image/png", "bytes": 100},
+    "ConnectIn": {"credentials": {"accessToken": "wrong"}}, "ChooseIn": {"accountIds": ["1"]},
     "ReservationIn": {}, "BulkIn": [{"text": "A draft"}],
 }
 """A body for each shape that gets past the shape."""
@@ -48,12 +51,19 @@ class Ground:
         self.key = dateline.api("POST", "/v1/keys", {"scopes": ["posts:read"], "name": MARKER}).json()["id"]
         queue = {**(BODIES["QueueIn"] or {}), "name": MARKER}
         self.queue = dateline.api("POST", "/v1/queues", queue).json()["id"]
+        upload = {"contentType": "image/png", "bytes": 100, "filename": MARKER}
+        self.media = dateline.api("POST", "/v1/media", upload).json()["id"]
+        now = dateline.clock.now()
+        until = now + timedelta(minutes=10)
+        self.connection = Connection("conn_ours", "wks_local", "live", "mastodon", MARKER, "", "", now, until)
+        dateline.deps.connections.save(self.connection)
         self.reservation = dateline.api("POST", f"/v1/queues/{self.queue}/reservations").json()["id"]
 
     def path(self, route: Route) -> str:
         """The route's path with ids of `wks_local`."""
         ids = {
             "{post_id}": self.post, "{profile_id}": "prof_mastodon", "{key_id}": self.key, "{name}": "mastodon",
+            "{platform}": "mastodon", "{connection_id}": self.connection.id, "{media_id}": self.media,
             "{bulk_id}": self.bulk, "{queue_id}": self.queue, "{reservation_id}": self.reservation,
         }
         path = route.path
@@ -139,6 +149,8 @@ def test_a_method_that_a_path_does_not_take_is_405_and_names_those_it_takes(grou
     for method in ("PUT", "GET", "POST", "PATCH", "DELETE"):
         if method in taken or any(o.method == method and ground.path(o) == ground.path(route) for o in ROUTES):
             continue
+        if path == "/v1/connect/callback" and method == "POST":
+            continue  # a network's name as well
         if path in NAMED and method in ("PATCH", "DELETE", "GET"):
             continue  # a post id as well as a name: those are routes of one post
         with nothing_written(ground.dateline):

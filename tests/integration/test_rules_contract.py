@@ -118,6 +118,7 @@ ONCE: dict[str, Callable[[Dateline], tuple[str, Any]]] = {
     "POST /v1/queues": lambda d: ("/v1/queues", {"name": "Noon", "timezone": "UTC", "slots": WEEK}),
     "PATCH /v1/queues/{queue_id}": lambda d: (f"/v1/queues/{queue(d)}", {"capacity": 2}),
     "POST /v1/queues/{queue_id}/reservations": lambda d: (f"/v1/queues/{queue(d)}/reservations", {}),
+    "POST /v1/media": lambda d: ("/v1/media", {"contentType": "image/png", "bytes": 73}),
     "PATCH /v1/workspace": lambda d: ("/v1/workspace", {"onLate": "fail"}),
     "POST /v1/keys": lambda d: ("/v1/keys", {"scopes": ["posts:read"]}),
 }

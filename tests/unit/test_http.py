@@ -449,3 +449,83 @@ def test_all_redirects_of_a_medium_share_one_deadline(serve: Callable[..., Serve
     with pytest.raises(Retry):
         local(SHORT).fetch_media(Media(server.url), 1000)
     assert len(server.requests) == 2
+
+
+# Files in parts
+
+def partly(data: bytes, etag: str = '"1"') -> Behaviour:
+    """A server that sends the part it is asked for, unless the version it is asked for is another one."""
+    def behave(server: Server, connection: socket.socket) -> None:
+        asked = server.requests[-1].lower()
+        start = int(asked.partition(b"range: bytes=")[2].partition(b"-")[0])
+        if b"if-range: " in asked and f"if-range: {etag}".encode() not in asked:
+            say("200 OK", data, f"ETag: {etag}")(server, connection)
+            return
+        end = asked.partition(f"range: bytes={start}-".encode())[2].partition(b"\r\n")[0]
+        last = min(int(end), len(data) - 1) if end else len(data) - 1
+        header = f"ETag: {etag}\r\nContent-Range: bytes {start}-{last}/{len(data)}"
+        say("206 Partial Content", data[start : last + 1], header)(server, connection)
+
+    return behave
+
+
+def fetched(url: str, most: int = 10**9, seconds: float = 5.0, **how: Any) -> tuple[bytes, Any]:
+    got = bytearray()
+
+    def take(info: Any, piece: bytes) -> bool:
+        got.extend(piece)
+        return len(got) < most
+
+    return got, local(seconds).fetch(url, take, **how)  # type: ignore[return-value]
+
+
+def test_a_file_is_fetched_in_the_parts_that_are_asked_for(serve: Callable[..., Server]) -> None:
+    data = bytes(range(256)) * 1000
+    server = serve(partly(data), partly(data), partly(data))
+    head, info = fetched(server.url, length=1000)
+    assert (bytes(head), info.size, info.start, info.version, info.parts) == (data[:1000], len(data), 0, '"1"', True)
+    rest, info = fetched(server.url, start=1000, version='"1"')
+    assert (bytes(rest), info.start) == (data[1000:], 1000)
+    whole, info = fetched(server.url, start=1000, version='"0"')
+    assert (bytes(whole), info.start, info.parts) == (data, 0, False), "another version of the file begins at its beginning"
+
+
+def test_a_server_without_parts_is_left_as_soon_as_enough_is_there(serve: Callable[..., Server]) -> None:
+    server = serve(say("200 OK", bytes(50_000_000), "Last-Modified: Tue, 15 Jun 2027 09:00:00 GMT"))
+    head, info = fetched(server.url, most=65536)
+    assert 65536 <= len(head) < 1_000_000 and info.size == 50_000_000 and not info.parts
+    assert info.version == "Tue, 15 Jun 2027 09:00:00 GMT"
+
+
+@pytest.mark.parametrize("answer", [
+    say("206 Partial Content", PNG), say("206 Partial Content", PNG, "Content-Range: bytes */100"), say("416 No"), say("404 No"),
+])
+def test_a_part_that_is_none_is_final(serve: Callable[..., Server], answer: Behaviour) -> None:
+    with pytest.raises(Failed):
+        fetched(serve(answer).url)
+
+
+def test_a_file_whose_server_dies_or_drips_is_tried_again(serve: Callable[..., Server]) -> None:
+    server = serve(say("200 OK", b"", "Content-Length: 500"), drip(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n"))
+    with pytest.raises(Retry):
+        fetched(server.url)
+    with pytest.raises(Retry):
+        fetched(server.url, seconds=SHORT)
+
+
+def test_a_file_at_a_private_address_is_told_apart(serve: Callable[..., Server], monkeypatch: pytest.MonkeyPatch) -> None:
+    resolving(monkeypatch, metadata_example=["169.254.169.254"])
+    server = serve(say("302 Found", b"", "Location: http://metadata.example/"))
+    for url in ("http://10.0.0.1/a.png", "http://[fd00:ec2::254]/", "http://metadata.example/a", server.url):
+        with pytest.raises(Retry) as caught:
+            fetched(url)
+        assert caught.value.code == "media_address_refused"
+
+
+def test_a_silent_name_server_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    silent = threading.Event()
+    monkeypatch.setattr(way_out, "RESOLVE_SECONDS", 0.1)
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: silent.wait(30))
+    with pytest.raises(NotSent):
+        local(20).request("GET", "http://nobody.example/")
+    silent.set()

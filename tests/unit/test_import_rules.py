@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "shared" / "dateline"
-HANDLERS = ("api", "publish", "deliver", "notify", "sweep")
+HANDLERS = ("api", "publish", "deliver", "media", "notify", "sweep")
 
 AWS = {"boto3", "botocore", "pynamodb", "aws_lambda_powertools", "moto"}
 
@@ -118,6 +118,7 @@ FORBIDDEN = {
     "notify": ("pydantic", "requests", "dateline.api"),
     "sweep": ("pydantic", "requests", "dateline.api"),
     "deliver": ("pydantic", "dateline.api"),
+    "media": ("pydantic", "dateline.api"),
 }
 """Modules that the import of a handler must leave out: they would be paid for by every cold start."""
 
@@ -131,7 +132,8 @@ def test_a_cold_start_loads_only_what_it_needs(name: str) -> None:
         "PYTHONPATH": os.pathsep.join((str(ROOT / "functions" / name), str(ROOT / "shared"))),
         "AWS_REGION": "eu-central-1", "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
         **{f"DATELINE_{name.upper()}_TABLE": name for name in TABLES},
-        "DATELINE_DELIVERIES_QUEUE_URL": "https://sqs.eu-central-1.amazonaws.com/1/q", "POWERTOOLS_METRICS_DISABLED": "true",
+        "DATELINE_DELIVERIES_QUEUE_URL": "https://sqs.eu-central-1.amazonaws.com/1/q",
+        "POWERTOOLS_METRICS_DISABLED": "true",
         "PYTHONDONTWRITEBYTECODE": "1",
     }
     done = subprocess.run(

@@ -230,6 +230,45 @@ class ProfileHealth(Answer):
     status: Literal["connected", "disconnected"]
     error: Reason | None
     token_expires_at: Moment | None
+    grant_expires_at: Annotated[Moment | None, Field(description="From then on only a person can renew it")]
+    scopes: Annotated[list[str] | None, Field(description="What the person granted; null where the network did not say")]
+    missing_scopes: Annotated[list[str] | None, Field(description="What publishing needs and was not granted")]
+
+
+class ConnectionChoice(Answer):
+    """An account that a consent reaches."""
+
+    account_id: Annotated[str, Field(description="The network's id of it")]
+    name: str
+    kind: Annotated[str, Field(description="What it is: account, page, board, location …")]
+
+
+ConnectionStatus = Literal["waiting", "exchanging", "choosing", "connected", "failed", "expired"]
+
+
+class Connection(Answer):
+    """A consent on its way, or what came of it. Credentials are never returned."""
+
+    connection_id: Annotated[str | None, Field(description="`conn_…`; null where credentials were brought along")]
+    platform: str
+    server: str | None
+    status: ConnectionStatus
+    authorize_url: Annotated[str | None, Field(description="Send the person there. In the answer that began it only")]
+    expires_at: Annotated[Moment | None, Field(description="Until then it can be gone on with; afterwards, read")]
+    choices: Annotated[list[ConnectionChoice], Field(description="The accounts that the consent reaches")]
+    profiles: Annotated[list[Profile], Field(description="What came of it")]
+    error: Reason | None
+    created_at: Moment | None
+
+
+class Connected(Answer):
+    """What the person's browser is told at the end."""
+
+    connection_id: str
+    platform: str
+    status: ConnectionStatus
+    detail: str
+    choices: list[ConnectionChoice]
 
 
 class CapState(Answer):
@@ -481,6 +520,40 @@ class Reservation(Answer):
     expires_at: Annotated[Moment, Field(description="From then on the place is free again; never later than the slot")]
 
 
+class Medium(Answer):
+    """A file that was uploaded, or copied from a URL. Use its `url`, or its id as `mediaId`, in the media of a post."""
+
+    id: Annotated[str, Field(description="`media_…`")]
+    state: Literal["awaiting_upload", "pinning", "ready", "failed"]
+    url: Annotated[str, Field(description="What a post says for it: `dateline-media:media_…`")]
+    source_url: Annotated[str | None, Field(description="Where a copy is made from")]
+    filename: str | None
+    content_type: Annotated[str | None, Field(description="By content once it is ready; before that as announced")]
+    type: Literal["image", "video", "gif", "document"] | None
+    bytes: int | None
+    width: Annotated[int | None, Field(description="Pixels")]
+    height: Annotated[int | None, Field(description="Pixels")]
+    seconds: Annotated[float | None, Field(description="Length of a video")]
+    sha256: Annotated[str | None, Field(description="In hex; of an upload above 16 MB once a post has its copy")]
+    error: Reason | None
+    created_at: Moment
+
+
+class UploadRequest(Answer):
+    """The request that sends the file: its body is the file's bytes, its headers exactly these."""
+
+    method: Literal["PUT"]
+    url: Annotated[str, Field(description="Signed; whoever has it can send the file")]
+    headers: dict[str, str]
+    expires_at: Moment
+
+
+class NewMedium(Medium):
+    """A medium that was just made."""
+
+    upload: Annotated[UploadRequest | None, Field(description="null for a copy of a URL")]
+
+
 class FieldFault(BaseModel):
     """One thing wrong. Some codes bring further members (`limit`, `measured`, `unit`, `platform`, `nearest` …)."""
 
@@ -611,8 +684,8 @@ ANSWERS: dict[str, type[BaseModel]] = {
     shape.__name__: shape
     for shape in (
         Post, PostPage, EventPage, FeedPage, AttemptPage, Validation,
-        Profile, ProfilePage, ProfileHealth, ProfileLimits, Platform, PlatformPage,
-        Bulk, Queue, QueuePage, QueueSlotPage, Reservation,
+        Profile, ProfilePage, ProfileHealth, ProfileLimits, Connection, Connected, Platform, PlatformPage,
+        Medium, NewMedium, Bulk, Queue, QueuePage, QueueSlotPage, Reservation,
         Workspace, KeyPage, NewKey, Health, Problem,
     )
 }

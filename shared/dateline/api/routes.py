@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from . import bulk, meta, platforms, posts, profiles, queues, workspace
+from . import bulk, connect, media, meta, platforms, posts, profiles, queues, workspace
 from .answers import Answer
 
 
@@ -88,6 +88,13 @@ ROUTES: tuple[Route, ...] = (
           "Rename, renew the credentials, pause or resume", "Profile", body="ProfilePatch", idempotent=True),
     Route("DELETE", "/v1/profiles/{profile_id}", profiles.delete, "profiles:write", "Disconnect", None, 204,
           query=("cancelPending",)),
+    Route("GET", "/v1/connect/callback", connect.callback, None, "Where networks send a person back to", "Connected",
+          query=("code", "state", "error"), public=True, also=(302,)),
+    Route("POST", "/v1/connect/{platform}", connect.start, "profiles:write", "Connect an account by consent", "Connection", 201,
+          "ConnectIn", idempotent=True),
+    Route("GET", "/v1/connections/{connection_id}", connect.get, "profiles:read", "How far a consent is", "Connection"),
+    Route("POST", "/v1/connections/{connection_id}", connect.choose, "profiles:write",
+          "Connect some of the accounts that a consent reaches", "Connection", body="ChooseIn", idempotent=True),
     Route("GET", "/v1/queues", queues.list_queues, "posts:read", "Queues of posting slots", "QueuePage", query=_PAGE),
     Route("POST", "/v1/queues", queues.create, "posts:publish", "Define a queue", "Queue", 201, "QueueIn", idempotent=True),
     Route("GET", "/v1/queues/{queue_id}", queues.get, "posts:read", "One queue", "Queue"),
@@ -101,6 +108,10 @@ ROUTES: tuple[Route, ...] = (
           "Reservation", 201, "ReservationIn", idempotent=True),
     Route("DELETE", "/v1/queues/{queue_id}/reservations/{reservation_id}", queues.cancel_reservation, "posts:publish",
           "Give a reserved place back", None, 204),
+    Route("POST", "/v1/media", media.create, "posts:write", "Upload a file, or have the one behind a URL copied", "NewMedium",
+          201, "MediaCreate", idempotent=True),
+    Route("GET", "/v1/media/{media_id}", media.get, "posts:read", "How far it is, and what is known of the file", "Medium"),
+    Route("DELETE", "/v1/media/{media_id}", media.delete, "posts:write", "Remove it; posts have copies of their own", None, 204),
     Route("GET", "/v1/workspace", workspace.get, "posts:read", "Settings, plan and usage", "Workspace"),
     Route("PATCH", "/v1/workspace", workspace.patch, "admin", "Change settings, pause or resume all profiles", "Workspace",
           body="WorkspacePatch", idempotent=True),

@@ -16,9 +16,11 @@ from ..domain import queues
 from ..domain.content import Media, Segment
 from ..domain.errors import FieldError, Problem
 from ..domain.instants import parse_duration
+from ..domain.probing import kind_by_name
 from ..domain.sheet import MOST_ROWS
 from ..domain.zones import zone
 from ..usecases.compose import Wish
+from ..usecases.pinning import REFERENCE
 from .request import pointed
 
 MOST_PROFILES = 25
@@ -29,6 +31,10 @@ MOST_LABELS = 20
 
 Label = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 Comment = Annotated[str, StringConstraints(max_length=10_000)]
+MediaId = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^media_[0-9A-Za-z]+$")]
+MediaUrl = Annotated[
+    str, StringConstraints(min_length=1, max_length=2048, pattern=r"^(https?://[^\s/]+|dateline-media:media_[0-9A-Za-z]+$)")
+]
 Url = Annotated[str, StringConstraints(min_length=1, max_length=2048, pattern=r"^https?://[^\s/]+")]
 
 
@@ -47,15 +53,24 @@ def fault(member: str, detail: str) -> PydanticCustomError:
 
 
 class MediaIn(Shape):
-    """A picture or video by URL."""
+    """A picture, video or document by URL, or one of the workspace's own media by its id. Without a `type` its name tells it, and
+    its content once it is looked at."""
 
-    url: Url
-    type: Literal["image", "video", "gif", "document"] = "image"
+    url: MediaUrl | None = None
+    media_id: MediaId | None = None
+    type: Literal["image", "video", "gif", "document"] | None = None
     alt_text: Annotated[str, StringConstraints(max_length=4000)] | None = None
+
+    @model_validator(mode="after")
+    def _either(self) -> MediaIn:
+        if (self.url is None) == (self.media_id is None):
+            raise fault("url", "A medium has a url or a mediaId, one of the two.")
+        return self
 
     def value(self) -> Media:
         """The domain's medium."""
-        return Media(self.url, self.type, self.alt_text or "")
+        url = self.url or f"{REFERENCE}{self.media_id}"
+        return Media(url, self.type or kind_by_name(url), self.alt_text or "")
 
 
 class SegmentIn(Shape):
@@ -236,6 +251,42 @@ class ProfileIn(Shape):
     settings: dict[str, Any] = {}
 
 
+class ConnectIn(Shape):
+    """Connect an account: by a person's consent, or with `credentials` right away."""
+
+    redirect_url: Annotated[
+        Url | None, Field(description="Where the browser goes in the end; on an origin that the operator allows")
+    ] = None
+    server: Annotated[Url | None, Field(description="The account's own server, on networks that have many")] = None
+    profile_id: Annotated[
+        Annotated[str, StringConstraints(min_length=1, max_length=128)] | None,
+        Field(description="The profile to connect again; another account is then refused"),
+    ] = None
+    name: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
+    credentials: Annotated[dict[str, str] | None, Field(description="As for `POST /v1/profiles`: nobody is asked then")] = None
+    client_id: Annotated[
+        Annotated[str, StringConstraints(min_length=1, max_length=500)] | None,
+        Field(description="An app of your own, in place of the operator's; kept with the profile"),
+    ] = None
+    client_secret: Annotated[str, StringConstraints(min_length=1, max_length=1000)] | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> ConnectIn:
+        if self.client_secret is not None and self.client_id is None:
+            raise fault("clientId", "clientSecret is given without clientId.")
+        if self.credentials is not None:
+            for member, value in (("redirectUrl", self.redirect_url), ("clientId", self.client_id)):
+                if value is not None:
+                    raise fault(member, f"With credentials nobody is asked, so {member} has no meaning.")
+        return self
+
+
+class ChooseIn(Shape):
+    """Which of a consent's accounts to connect."""
+
+    account_ids: Annotated[list[str], Field(min_length=1, max_length=50, description="`accountId`s of `choices`")]
+
+
 class ProfilePatch(Shape):
     """Rename an account, give it new credentials, pause or resume it."""
 
@@ -311,6 +362,29 @@ class ReservationIn(Shape):
     """Hold the next free place for a while."""
 
     expires_in: Annotated[str | None, Field(description="ISO 8601 duration, `PT1M` to `P1D`; `PT10M` if not given")] = None
+
+
+class MediaCreate(Shape):
+    """Either a `url` whose file is copied, or a file to be sent: its `contentType` and `bytes`."""
+
+    url: Url | None = None
+    content_type: Annotated[str, StringConstraints(pattern=r"^[a-z]+/[a-z0-9.+-]{1,80}$")] | None = None
+    bytes: Annotated[int, Field(ge=1)] | None = None
+    filename: Annotated[str, StringConstraints(min_length=1, max_length=255)] | None = None
+
+    @model_validator(mode="after")
+    def _either(self) -> MediaCreate:
+        if self.url is not None and (self.content_type or self.bytes or self.filename):
+            raise fault("url", "Send either url, or contentType and bytes of a file that you will upload.")
+        if self.url is None and (self.content_type is None or self.bytes is None):
+            member = "contentType" if self.content_type is None else "bytes"
+            raise fault(member, "An upload needs contentType and bytes; a copy needs url.")
+        return self
+
+    def announced(self) -> tuple[str, int, str | None]:
+        """Type, size and name of the file that will be sent."""
+        assert self.content_type is not None and self.bytes is not None
+        return self.content_type, self.bytes, self.filename
 
 
 class SettingsIn(Shape):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -105,7 +106,7 @@ class MediaStore:
 
     def copy(self, source: str, key: str, mime: str) -> None:
         """Copy an object within the bucket (S3 does it itself, up to 5 GB). Raises `MediaUnavailable`."""
-        place = {"Bucket": self._bucket, "Key": source}
+        place = quote(f"{self._bucket}/{source}")
         self._call("copy_object", key, CopySource=place, ContentType=mime, MetadataDirective="REPLACE")
 
     def delete(self, key: str) -> None:

@@ -92,3 +92,47 @@ class Queue:
 
 def _batches(messages: Sequence[Message]) -> Iterable[Sequence[Message]]:
     return (messages[start : start + BATCH] for start in range(0, len(messages), BATCH))
+
+
+class Order(NamedTuple):
+    """Copies to be made: the key of each by the address of its file. `media_id` is whose copy it is where somebody asked for the
+    copy itself, `tries` how often it could not be had."""
+
+    pins: dict[str, str]
+    media_id: str | None = None
+    tries: int = 0
+
+    def body(self) -> str:
+        """The message as JSON."""
+        out: dict[str, Any] = {"pins": self.pins, "tries": self.tries}
+        if self.media_id is not None:
+            out["mediaId"] = self.media_id
+        return json.dumps(out, separators=(",", ":"))
+
+    @classmethod
+    def parse(cls, body: str) -> Order:
+        """The inverse of `body`. Raises ValueError for anything else."""
+        try:
+            raw = json.loads(body)
+            return cls({str(url): str(key) for url, key in raw["pins"].items()}, raw.get("mediaId"), int(raw.get("tries", 0)))
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise ValueError("not an order of copies") from error
+
+
+class Orders:
+    """The media queue. One that is lost costs nothing but time: a delivery makes the copies that are missing."""
+
+    def __init__(self, client: Any, url: str) -> None:
+        self._client, self._url = client, url
+
+    def send(self, order: Order, delay: float = 0.0) -> None:
+        """Send an order, delayed by whole seconds. Raises `QueueUnavailable`. The keys begin with a month and whose they are:
+        that is the group by which workspaces share the queue fairly."""
+        group = next(iter(order.pins.values()), "none").split("/")[1:2] or ["none"]
+        whole = int(max(0.0, min(delay, LONGEST_MESSAGE_DELAY)))
+        try:
+            self._client.send_message(
+                QueueUrl=self._url, MessageBody=order.body(), DelaySeconds=whole, MessageGroupId=group[0][:128]
+            )
+        except (BotoCoreError, ClientError) as error:
+            raise QueueUnavailable(type(error).__name__) from error

@@ -42,19 +42,21 @@ class Media(NamedTuple):
 
 
 class Pin(NamedTuple):
-    """The copy that a post made of a medium: where it is kept (`key`), and what was known of the file when it was scheduled."""
+    """The copy that a post made of a medium: where it is kept (`key`), and what was known of the file when it was scheduled.
+    `origin` is the key of an older copy that this one is made from, once a post moved on beyond that one's time."""
 
     key: str
     facts: Facts | None = None
+    origin: str = ""
 
     def stored(self) -> list[Any]:
         """The compact form inside the item."""
-        return [self.key, *(self.facts or ())]
+        return [self.key, self.origin, *(self.facts or ())]
 
     @classmethod
     def restored(cls, row: list[Any]) -> Pin:
         """The inverse of `stored`."""
-        return cls(row[0], Facts(*row[1:]) if len(row) > 1 else None)
+        return cls(row[0], Facts(*row[2:]) if len(row) > 2 else None, row[1])
 
 
 class Segment(NamedTuple):

@@ -152,6 +152,18 @@ class Rules(NamedTuple):
     comment: tuple[TextLimit, ...] | None = None
 
 
+def fitted(rules: Rules, draft: Draft) -> Draft:
+    """The same for a network that knows no GIFs of their own, and takes them as pictures."""
+    image = rules.media.get("image")
+    if "gif" in rules.media or image is None or "image/gif" not in image.formats:
+        return draft
+
+    def part(segment: Segment) -> Segment:
+        return segment._replace(media=tuple(m._replace(type="image") if m.type == "gif" else m for m in segment.media))
+
+    return draft._replace(segments=tuple(part(segment) for segment in draft.segments))
+
+
 def check(rules: Rules, draft: Draft, settings: Mapping[str, Any]) -> list[Violation]:
     """Every rule of `rules` that `draft` breaks, all at once, in reading order.
 
@@ -159,6 +171,7 @@ def check(rules: Rules, draft: Draft, settings: Mapping[str, Any]) -> list[Viola
     """
     found: list[Violation] = []
     name = rules.platform
+    draft = fitted(rules, draft)
     if len(draft.segments) > rules.thread_segments:
         detail = (
             f"{rules.name} takes a single post, not a thread: take {rules.name}'s profiles off the post, or give a thread of one"

@@ -36,6 +36,8 @@ LIST_PATIENCE = timedelta(minutes=15)
 """How long a published post may be missing in the account's list before a person is asked to look."""
 PARENT_WAIT = 5.0
 """A reply right after its parent may find it not there yet."""
+AGAIN = 30.0
+"""A container that is finished and refused for no good reason: "try again in the next 30 seconds to 2 minutes" (2207008)."""
 NO_SUCH = "GONE"
 """Our own status of a container that the network no longer knows."""
 
@@ -112,12 +114,15 @@ class ContainerPublisher(GraphPublisher):
                 raise Unknown("answer_unreadable", f"{self.who} said it took the post and named no id.")
             return (self.remote(delivery, str(published), segment),)
         outcome = refusal_of(self.who, answer, delivery.now(), self.subcodes, armed=True)
-        if "creation_id" in fields and (isinstance(outcome, Failed) or outcome.code in ("container_gone", "not_ready")):
-            return self._refused(delivery, segment, outcome)
+        if "creation_id" in fields and isinstance(outcome, Failed | Retry):
+            # Meta is known to refuse what comes up all the same: the container is not given up for a new one blindly.
+            mark(delivery, slot_of(delivery, segment), refused=outcome.code)
+            if outcome.code != "rate_limited":
+                return self._refused(delivery, segment, outcome)
         raise outcome
 
     def _refused(self, delivery: Delivery, segment: int, outcome: Outcome) -> tuple[Remote, ...]:
-        """Ask the container why it was refused: an earlier call may have published it, or it is spent."""
+        """Ask the container what to make of a refusal: it may be published all the same, or be spent."""
         slot = slot_of(delivery, segment)
         try:
             status, _ = self._status(delivery, containers_of(delivery)[slot]["id"])
@@ -127,14 +132,17 @@ class ContainerPublisher(GraphPublisher):
             raise outcome from None
         if status == "PUBLISHED":
             return self._adopted(delivery, segment)
-        if status in (NO_SUCH, "IN_PROGRESS") and delivery.uncertain:
-            raise Unknown("refused_unclear", f"{outcome.detail} The container of an earlier, uncertain call is {status}.")
-        if status in ("EXPIRED", "ERROR", NO_SUCH):
-            forget(delivery, slot)
-            raise Retry("container_expired", f"{self.who} no longer has the container; it is made again.")
-        if outcome.code in ("container_gone", "not_ready"):
+        if status == "IN_PROGRESS" and outcome.code == "not_ready" and not delivery.uncertain:
             mark(delivery, slot, done="")
             raise NotReady("processing", f"{self.who} is still at work on the container.", WAITS[0] * 2)
+        if status == "IN_PROGRESS" or (status == NO_SUCH and delivery.uncertain):
+            raise Unknown("refused_unclear", f"{outcome.detail} Its container is {status}.")
+        if status != "FINISHED":
+            forget(delivery, slot)
+            if status != "ERROR":
+                raise Retry("container_expired", f"{self.who} no longer has the container; it is made again.")
+        elif outcome.code in ("container_gone", "not_ready"):
+            raise Retry(outcome.code, outcome.detail, AGAIN)
         raise outcome
 
     def resolve(self, delivery: Delivery, segment: int) -> Resolution:
@@ -172,8 +180,8 @@ class ContainerPublisher(GraphPublisher):
             if known is not None and is_fresh(known, delivery.now()):
                 return str(known["id"]), False
             status = "EXPIRED" if known is None else self._look(delivery, slot)
-            if status == "PUBLISHED" and delivery.uncertain:
-                return str(containers_of(delivery)[slot]["id"]), True
+            if known is not None and status == "PUBLISHED" and (delivery.uncertain or known.get("refused")):
+                return str(known["id"]), True
             if status == "FINISHED":
                 return str(containers_of(delivery)[slot]["id"]), False
             # Spent. One that is published although no call was uncertain: a person has said that the post is not there.

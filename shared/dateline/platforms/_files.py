@@ -9,6 +9,18 @@ from ..domain.rules import Rules
 from .base import Delivery, Failed, MediaFile
 from .calls import Body
 
+LONG_BYTES, LONG_SECONDS = 4_000_000, 60.0
+"""An exchange with more bytes than that is given so many seconds. More would hardly ever fit: an invocation has 90 in all."""
+
+
+def time_for(delivery: Delivery, size: int) -> float | None:
+    """The `seconds` of an exchange that sends `size` bytes, None for the ordinary ones. Raises `NotReady` unless there is the
+    time: ask right before."""
+    if size <= LONG_BYTES:
+        return None
+    delivery.need(LONG_SECONDS)
+    return LONG_SECONDS
+
 
 def opened(delivery: Delivery, rules: Rules, item: Media, code: str = "media_format") -> MediaFile:
     """The pinned file of `item`, if it is one that the network takes, and the account's own server.
@@ -21,6 +33,23 @@ def opened(delivery: Delivery, rules: Rules, item: Media, code: str = "media_for
     if file.size > limit.bytes:
         raise Failed("media_too_large", f"{rules.name} takes at most {limit.bytes:,} bytes here; this file has {file.size:,}.")
     return file
+
+
+class Held:
+    """A file that was read whole, so that sending it needs nothing but memory."""
+
+    def __init__(self, file: MediaFile) -> None:
+        self._file, self._data = file, file.read()
+        self.mime, self.size = file.mime, len(self._data)
+        self.width, self.height, self.seconds = file.width, file.height, file.seconds
+
+    def read(self, start: int = 0, length: int | None = None) -> bytes:
+        """A piece of it."""
+        return self._data[start : None if length is None else start + length]
+
+    def url(self) -> str:
+        """As of the file itself."""
+        return self._file.url()
 
 
 class Form:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from ..domain.content import Draft, Segment
-from ..domain.rules import MediaLimit, NativeWindow, Rules, TextLimit, Violation
+from ..domain.rules import DailyCap, MediaLimit, NativeWindow, Rules, TextLimit, Violation
 from ._google import zulu
 
 IMAGE_FORMATS = ("image/jpeg", "image/png")
@@ -110,8 +110,10 @@ def _advise(draft: Draft, settings: Mapping[str, Any]) -> list[Violation]:
     for name in OFFER:
         if topic != "offer" and name in options:
             add("offer", name, f"{name} belongs to an offer; this is none, and it is left out.")
-    action = options.get("callToAction") or {}
-    if action and topic == "offer":
+    action = options.get("callToAction")
+    if not isinstance(action, Mapping):
+        return found
+    if topic == "offer":
         add("call_to_action", "callToAction", "An offer has a button of its own; this one is left out.")
     elif action.get("type") == "call" and "url" in action:
         add("call_to_action", "callToAction/url", "A button call dials the location's own number; the url is left out.")
@@ -129,9 +131,13 @@ RULES = Rules(
     },
     most_media=1,
     exactly_once="Google takes no key and refuses no duplicates: after a lost answer the location's posts are searched for one"
-    " with the same words since then.",
+    " with the same words since then. It ends unconfirmed where the location has more than 500.",
     source="developers.google.com/my-business, localPosts v4 (undated; members, states); text and photo limits by third parties"
     " (Ayrshare, Zernio 2026): 1,500 characters, JPEG or PNG of 10 KB to 5 MB, at least 250 x 250 pixels",
+    daily_cap=DailyCap(
+        10 * 60 * 24, 24, "developers.google.com/my-business/content/limits: 10 edits a minute and profile; all of a project"
+        " share 300 requests a minute", "dailyPosts",
+    ),
     native_scheduling="scheduledTime; its window is not documented",
     # The window is not documented: a month is well within what others schedule.
     native=NativeWindow(least=15 * 60, most=30 * 86_400),

@@ -8,15 +8,13 @@ from __future__ import annotations
 from typing import Any
 
 from ..domain.content import Media
-from ._files import opened
+from ._files import opened, time_for
 from ._mastodon_calls import good, reason_of
 from ._mastodon_rules import RULES
 from .base import Delivery, Failed, NotReady, Retry
 from .calls import bearer, form_with_file, harmless, pictures, repeatable
 
 POLL_SECONDS = 3.0
-LONG_BYTES, LONG_SECONDS = 4_000_000, 75.0
-"""A file above so many bytes is given so many seconds."""
 
 
 def is_whole(delivery: Delivery) -> bool:
@@ -53,10 +51,7 @@ def _upload(delivery: Delivery, item: Media) -> dict[str, Any]:
     file = opened(delivery, RULES, item)
     name = f"{'video' if item.type == 'video' else 'image'}.{file.mime.partition('/')[2]}"
     body, headers = form_with_file({"description": item.alt_text} if item.alt_text else {}, "file", name, file)
-    seconds = None
-    if file.size > LONG_BYTES:
-        seconds = LONG_SECONDS
-        delivery.need(seconds)
+    seconds = time_for(delivery, file.size)
     url, headers = f"{delivery.account.server}/api/v2/media", {**bearer(delivery.account), **headers}
     answer = harmless(lambda: delivery.http.request("POST", url, headers=headers, data=body, seconds=seconds))
     medium = good(answer, delivery.now()).get("id")

@@ -145,7 +145,7 @@ RULES = Rules(
     mixed_media=True,
     min_media=1,
     exactly_once="The video is uploaded as private; publishing is one update of its visibility, which may be repeated, and a lost"
-    " answer is settled by reading it. A first comment with a lost answer is looked for among the video's comments.",
+    " answer is settled by reading it. A first comment with a lost answer is looked for among the video's newest 500 comments.",
     source="youtube.v3 discovery 20261104 (sizes, members); developers.google.com, videos resource (title, description, tags) and"
     " quota page of 2026-06 (100 uploads a day and project); YouTube Help on lengths (12 hours, 15 minutes unverified)",
     first_comment=True,

@@ -69,12 +69,20 @@ def abandoned(delivery: Delivery, wrong: tuple[str, str]) -> Outcome:
     return Failed(*wrong)
 
 
-def discard(delivery: Delivery, video_id: str) -> None:
-    """Delete a video that nobody sees and nobody needs any more, if it can be: left alone it harms nobody."""
+def remove(delivery: Delivery, video_id: str) -> None:
+    """Delete a video that nobody sees or needs any more; one that somebody may see stays. Raises as `Publisher.delete`."""
+    status = read(delivery, video_id)
+    if status is None or status.get("privacyStatus") != "private":
+        return
+    answer = repeatable(delivery, "DELETE", VIDEOS, params={"id": video_id})
+    if answer.status != 404:
+        good("YouTube", answer, delivery.now())
+
+
+def try_to_remove(delivery: Delivery, video_id: str) -> None:
+    """The same where it is a courtesy: left alone such a video harms nobody."""
     try:
-        status = read(delivery, video_id)
-        if status is not None and status.get("privacyStatus") == "private":
-            repeatable(delivery, "DELETE", VIDEOS, params={"id": video_id})
+        remove(delivery, video_id)
     except Outcome:
         return
 
@@ -102,8 +110,8 @@ def is_placed(status: Mapping[str, Any], at: datetime) -> bool:
     return kept is not None and wanted is not None and abs((kept - wanted).total_seconds()) < 60
 
 
-def settled(status: Mapping[str, Any], video_id: str) -> Resolution | None:
-    """What is known of a video whatever it was asked for: refused, or visible as soon as it is processed. None: all is well."""
+def settled(status: Mapping[str, Any]) -> Resolution | None:
+    """What is known of a video that was made visible: refused, or visible as soon as it is processed. None: all is well."""
     if (wrong := trouble(status)) is not None:
         return Refused(*wrong)
     return Working(30.0, "YouTube is still processing the video.") if is_processing(status) else None

@@ -317,7 +317,7 @@ class Delivery:
     media: MediaSource = field(default_factory=NoMedia)
     need: Callable[[float], None] = lambda seconds: None
     publish_at: datetime | None = None
-    held: dict[str, tuple[bytes, str]] = field(default_factory=dict, repr=False)
+    held: dict[str, MediaFile] = field(default_factory=dict, repr=False)
 
 
 class CredentialField(NamedTuple):

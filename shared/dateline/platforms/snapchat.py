@@ -37,6 +37,7 @@ from .base import (
     Http,
     MediaFile,
     NewTokens,
+    NotReady,
     Processing,
     Remote,
     Resolution,
@@ -53,6 +54,8 @@ from .connect import Choice, OAuth2
 MEDIA_LIFE, MEDIA_MARGIN = timedelta(hours=24), timedelta(minutes=30)
 PART_SECONDS = 45.0
 """The deadline of one part of up to 31 MB."""
+WORK_SECONDS = {"image": 5.0, "video": 10.0}
+"""What Snapchat is given to work on a file before it is asked to publish it. Where that is too short it says so."""
 LISTING_PATIENCE = timedelta(minutes=3)
 """How long what was published may take to be listed."""
 CLOCK_SKEW = timedelta(seconds=60)
@@ -82,7 +85,8 @@ class SnapchatPublisher(Standard):
         return not (_lives(delivery) and delivery.checkpoint.get("finalized"))
 
     def prepare(self, delivery: Delivery) -> None:
-        """Create the medium, upload the parts that are not there yet, and close it."""
+        """Create the medium, upload the parts that are not there yet, close it, and give Snapchat time to work on it: publishing
+        before would be refused, and a call that is known to be too early is no call to arm for."""
         item = delivery.segments[0].media[0]
         file = delivery.media.open(item)
         limit = RULES.media[item.type]
@@ -102,6 +106,7 @@ class SnapchatPublisher(Standard):
             answer = harmless(lambda: delivery.http.request("POST", url, headers=bearer(delivery.account), files=form))
             self._uploaded(delivery, answer, resumed)
             delivery.save(finalized=True)
+            raise NotReady("media_processing", "Snapchat is working on the file.", WORK_SECONDS[item.type])
 
     def _create(self, delivery: Delivery, kind: str) -> None:
         """A medium with a key of its own. The key has to be the same for every part, over all tries, so it is saved with the

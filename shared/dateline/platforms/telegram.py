@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..domain.content import Media, Segment
-from ._files import Form, opened
+from ._files import LONG_BYTES, LONG_SECONDS, Form, Held, opened, time_for
 from ._telegram_rules import LOOKED_AT, LOOKS, SWITCHES
 from ._telegram_rules import RULES as RULES
 from ._telegram_rules import units_shown as units_shown
@@ -44,11 +44,9 @@ KINDS: Mapping[str, tuple[str, str]] = {
 }
 """Our type of medium -> the method that sends one alone, and what Telegram calls it there and in an album."""
 
-UPLOAD_SECONDS = 75.0
-"""What a message with files may take: they travel with the sending call."""
+HELD_BYTES = 24_000_000
+"""A message's files are held in memory up to so many bytes in all; larger ones are read while they are sent."""
 
-ARMING_SECONDS = 5.0
-"""What lies between preparation and that call."""
 
 class Telegram(Standard):
     """`Publisher` for one bot in one chat. `account.account_id` is the chat's id."""
@@ -61,16 +59,17 @@ class Telegram(Standard):
     )
 
     def needs_preparation(self, delivery: Delivery) -> bool:
-        """True for a message with media: they travel with the sending call, so they are looked at before it is armed."""
-        return any(segment.media for segment in delivery.segments)
+        """True for a message with media: they travel with the sending call, so they are got hold of before it is armed."""
+        return any(item.url not in delivery.held for segment in delivery.segments for item in segment.media)
 
     def prepare(self, delivery: Delivery) -> None:
-        """See that every file is there and is one that Telegram takes, and that there is time to send them. Nothing is sent:
-        Telegram keeps no upload apart from a message."""
+        """Open every file and see that Telegram takes it; read them into memory unless they are large, so that nothing can come
+        between arming and sending. Nothing is sent: Telegram keeps no upload apart from a message."""
         for segment in delivery.segments:
-            for item in segment.media:
-                _opened(delivery, item)
-        delivery.need(UPLOAD_SECONDS + ARMING_SECONDS)
+            files = {item.url: _opened(delivery, item) for item in segment.media}
+            size = sum(files[item.url].size for item in segment.media)
+            time_for(delivery, size)
+            delivery.held.update({url: Held(file) if size <= HELD_BYTES else file for url, file in files.items()})
 
     def publish(self, delivery: Delivery, segment: int) -> tuple[Remote, ...]:
         """Send the message. An album is one `Remote`: the first message's id, all ids in `extra["messageIds"]`."""
@@ -160,7 +159,7 @@ def _message(delivery: Delivery, chat: str, segment: Segment) -> tuple[str, dict
 def _upload(fields: Mapping[str, str], files: Mapping[str, tuple[str, MediaFile]]) -> dict[str, Any]:
     """The arguments of a request with files, which are read while it is sent."""
     form = Form(fields, files)
-    return {"data": form, "headers": form.headers, "seconds": UPLOAD_SECONDS}
+    return {"data": form, "headers": form.headers, "seconds": LONG_SECONDS if len(form) > LONG_BYTES else None}
 
 
 def _looks(delivery: Delivery, item: Media) -> dict[str, Any]:
@@ -189,7 +188,7 @@ def _delete(account: Account, http: Http, chat: str, message_id: str) -> None:
 
 
 def _opened(delivery: Delivery, item: Media) -> MediaFile:
-    return opened(delivery, RULES, item, "media_unsupported")
+    return delivery.held.get(item.url) or opened(delivery, RULES, item, "media_unsupported")
 
 
 def _file_name(item: Media, file: MediaFile, place: int) -> str:

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from ._tiktok_calls import ERRORS, FAILURES, ask, code_of, headers, post, refused, understood, whole
+from ._tiktok_calls import ERRORS, FAILURES, MINUTE, ask, code_of, headers, post, refused, understood, whole
 from ._tiktok_rules import (
     PHOTO_FORMATS,
     PHOTO_MEMBERS,
@@ -255,8 +255,9 @@ class TikTokPublisher(Standard):
                 return SafeToRepeat()  # the same piece of the same upload: one post, however often it is sent
             _forget(delivery)
             return Refused("upload_expired", "The last piece of the video never reached TikTok, and the upload has lapsed.", True)
+        # Soon at first (most videos take seconds), then ever more seldom, up to once a minute: each look is a write, too.
         waited = (now - (delivery.armed_at or now)).total_seconds()
-        return Working(3.0 if waited < 30 else 10.0 if waited < 600 else 60.0, "TikTok is at work on it.")
+        return Working(min(max(waited / 5, 3.0), MINUTE), "TikTok is at work on it.")
 
     def _status(self, delivery: Delivery, publish_id: str) -> dict[str, Any]:
         return ask(delivery, "/v2/post/publish/status/fetch/", {"publish_id": publish_id})

@@ -19,7 +19,6 @@ from ._youtube_videos import (
     VIDEOS,
     abandoned,
     change,
-    discard,
     found,
     gone,
     is_placed,
@@ -27,8 +26,10 @@ from ._youtube_videos import (
     is_uploaded,
     read,
     remote_of,
+    remove,
     settled,
     trouble,
+    try_to_remove,
     uploaded_id,
 )
 from .base import (
@@ -108,7 +109,7 @@ class YouTubePublisher(Standard):
         fresh = {"id": upload(delivery), "file": mark, "snippet": snippet_mark(delivery), "at": delivery.now().isoformat()}
         delivery.save(video=dict(fresh), upload=None)
         if known:
-            discard(delivery, str(known["id"]))
+            try_to_remove(delivery, str(known["id"]))
         return fresh
 
     def _set_thumbnail(self, delivery: Delivery, video: dict[str, Any]) -> None:
@@ -151,7 +152,7 @@ class YouTubePublisher(Standard):
             self._lost_sight(delivery, video)
         elif (wrong := trouble(status)) is not None:
             if status.get("uploadStatus") == "failed":
-                discard(delivery, str(video["id"]))
+                try_to_remove(delivery, str(video["id"]))
             raise abandoned(delivery, wrong)
         elif is_processing(status) and (waited := _age(delivery, video)) < PROCESSING_WAIT:
             raise NotReady("processing", "YouTube is processing the video.", min(60.0, max(5.0, waited / 4)))
@@ -209,7 +210,7 @@ class YouTubePublisher(Standard):
         waits = wanted == "private" and "publishAt" in status  # it was YouTube's to publish before
         if trouble(status) is None and (status.get("privacyStatus") != wanted or waits):
             return SafeToRepeat()
-        return settled(status, video_id) or found(video_id)
+        return settled(status) or found(video_id)
 
     def _look_for_comment(self, delivery: Delivery, segment: int) -> Resolution:
         video_id, words = delivery.published[0].id, delivery.segments[segment].text
@@ -238,6 +239,11 @@ class YouTubePublisher(Standard):
         answer = repeatable(delivery, "DELETE", path, params={"id": remote_id})
         if answer.status != 404:
             good("YouTube", answer, delivery.now())
+
+    def discard(self, delivery: Delivery) -> None:
+        """Delete the private video that was uploaded ahead for a post that has no use for it any more. Raises as `delete`."""
+        if is_uploaded(delivery):
+            remove(delivery, uploaded_id(delivery))
 
     def place(self, delivery: Delivery, at: datetime) -> Remote:
         """Have YouTube make the prepared video public at `at`. `Failed` with `native_unsupported` unless it is to be public."""
@@ -278,20 +284,16 @@ class YouTubePublisher(Standard):
         if said.get("privacyStatus") != "private" or "publishAt" in said:
             raise Retry("not_withdrawn", "YouTube did not take the video's time off.")
 
-    def discard(self, delivery: Delivery) -> None:
-        """Delete the private video that was uploaded for a post that has no use for it any more."""
-        video = delivery.checkpoint.get("video") or {}
-        if video.get("id"):
-            self.delete(delivery, str(video["id"]))
-
     def confirm(self, delivery: Delivery, remote: Remote) -> Resolution:
-        """After its time: read whether it is public."""
+        """After its time: read whether it is public. (Then it is out, even if YouTube should still be at work on the file.)"""
         status = read(delivery, remote.id)
         if status is None:
             return Absent()
-        if trouble(status) is None and status.get("privacyStatus") != "public":
-            return Working(10.0, "YouTube has not published the video yet.") if "publishAt" in status else Absent()
-        return settled(status, remote.id) or found(remote.id)
+        if (wrong := trouble(status)) is not None:
+            return Refused(*wrong)
+        if status.get("privacyStatus") == "public":
+            return found(remote.id)
+        return Working(10.0, "YouTube has not published the video yet.") if "publishAt" in status else Absent()
 
     def verify(self, account: Account, http: Http) -> AccountInfo:
         """The token's own channel."""

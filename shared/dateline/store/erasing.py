@@ -76,6 +76,13 @@ def head_of(side: str) -> list[EventRow]:
 
 
 @answered
+def connections_of(workspace_id: str) -> list[WorkspaceRow]:
+    """All consents of a workspace that have not lapsed (a scan)."""
+    rows = WorkspaceRow.scan(WorkspaceRow.pk.startswith("conn#"))
+    return [row for row in rows if (row.body or {}).get("workspace_id") == workspace_id]
+
+
+@answered
 def profiles_of(workspace_id: str) -> list[ProfileRow]:
     """All profiles of a workspace, connected or not (a scan)."""
     return list(ProfileRow.scan(ProfileRow.workspace_id == workspace_id, consistent_read=True))

@@ -119,6 +119,14 @@ class Profiles:
         return ids if len(ids) <= most else None
 
     @answered
+    def of_account(self, ws: str, platform: str, account_id: str, server: str) -> str | None:
+        """The id of the profile that one side of a workspace has for an account, the oldest where it has several; None where it
+        has none, or only since a moment: the index may be behind."""
+        same = (ProfileRow.platform == platform) & (ProfileRow.account_id == account_id)
+        rows = [row for row in ProfileRow.by_workspace.query(ws, filter_condition=same) if (row.server or "") == server]
+        return min(rows, key=lambda row: row.created_at).id if rows else None
+
+    @answered
     def save(self, profile: Profile) -> None:
         """Write the profile on condition that nobody wrote since it was read. Raises `Conflict`, `StoreUnavailable`."""
         expected, profile.version = profile.version, profile.version + 1

@@ -26,6 +26,8 @@ from .admit import Asked, Before, Verdict, against, asked_of, complete, spacing_
 from .bulk_slots import Slots
 from .calendars import Calendars, rule_of
 from .compose import Warn, Wish, together
+from .looking import media_of
+from .pinning import is_reference
 from .side_by_side import each
 from .write import Actor, composed_post, known_ids, time_of
 
@@ -168,13 +170,19 @@ def _compose(
         except Problem as problem:
             one.problem = problem
     profiles = deps.allowances.read(actor.partition, known_ids(id for _, wish in readable for id in wish.profile_ids)).profiles
+    # All looked at together, and no more than a request may: the rows then know what was seen.
+    deps.looks.at(
+        [item.url for _, wish in readable if wish.scheduled_for or wish.queue_id for _, item in media_of(wish)
+         if not is_reference(item.url)]
+    )
     for one, wish in readable:
         post_id, place = new_id("post", now), None
         try:
             if wish.queue_id is not None:
                 wish, place = slots.into(wish, post_id)
-            one.post, one.warnings = composed_post(deps, actor, wish, post_id, profiles, now)
-            one.post.bulk = import_id
+            one.post, one.warnings = composed_post(
+                deps, actor, wish, post_id, profiles, now, import_id=import_id, ask=False
+            )
             if place is not None:
                 one.post.queue, places[post_id] = place.as_dict(), place
         except Problem as problem:

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from ..domain import time
-from ..domain.content import Media, Segment
+from ..domain.content import Facts, Media, Segment
 from ..domain.errors import FieldError, Problem
 from ..domain.instants import rfc3339
 from ..domain.post import Post, Target
@@ -83,13 +83,15 @@ class Composed(NamedTuple):
 def compose(
     wish: Wish, profiles: Mapping[str, Profile], settings: Mapping[str, Any], now: datetime, max_horizon_days: int | None,
     *, draft: bool, same_time: tuple[datetime, dict[str, Any]] | None = None, kept: Mapping[str, Target] | None = None,
+    facts: Mapping[str, Facts | None] = {}, faults: Sequence[FieldError] = (),
 ) -> Composed:
     """Hold a wish against everything. `profiles` are those of the workspace by id; what is missing there is 404.
 
     A `draft` may break content rules: they come back as warnings; malformed options it may not have. `same_time` is the
     resolved time of a post whose time an edit leaves alone: it is not held against the clock again, only against the networks'
     horizons. `kept` are the targets of a scheduled post whose time alone is edited: they and the content were held against the
-    rules before, and `profiles` is not looked at. Raises `Problem` with every fault found.
+    rules before, and `profiles` is not looked at. `facts` are what is known of the media by URL, `faults` what is wrong with
+    these in themselves. Raises `Problem` with every fault found.
     """
     if kept is None:
         targets, problems = _targets(wish, profiles)
@@ -118,7 +120,7 @@ def compose(
     if kept is None:
         _sizes(wish, segments, targets)
         broken = _options(wish, targets, warnings)
-        content = _content(wish, segments, targets, profiles)
+        content = [*faults, *_content(wish, segments, targets, profiles, facts)]
         if draft:
             warnings += [Warn(e.code, e.detail, {"pointer": e.pointer, **e.extra}) for e in content]
         else:
@@ -229,7 +231,8 @@ def _options(wish: Wish, targets: Mapping[str, Target], warnings: list[Warn]) ->
 
 
 def _content(
-    wish: Wish, segments: tuple[Segment, ...], targets: Mapping[str, Target], profiles: Mapping[str, Profile]
+    wish: Wish, segments: tuple[Segment, ...], targets: Mapping[str, Target], profiles: Mapping[str, Profile],
+    facts: Mapping[str, Facts | None],
 ) -> list[FieldError]:
     from ..domain.post import draft_for
     from ..platforms import registry
@@ -237,7 +240,8 @@ def _content(
     found: dict[tuple[str, str], FieldError] = {}
     for target in targets.values():
         override = wish.platforms.get(target.platform) or {}
-        draft, settings = draft_for(segments, override, wish.first_comment), profiles[target.profile_id].settings
+        draft = draft_for(segments, override, wish.first_comment).knowing(facts)
+        settings = profiles[target.profile_id].settings
         for violation in check(registry.rules(target.platform), draft, settings):
             if not violation.of_shape:  # said by `_options`
                 fault = _fault(violation, wish, override, target.platform, {"profileId": target.profile_id})

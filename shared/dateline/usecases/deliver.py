@@ -21,6 +21,7 @@ from ..domain import lifecycle, native, retry
 from ..domain.ids import new_token
 from ..domain.post import Post, RemoteSegment, Target
 from ..domain.profile import Profile
+from ..domain.rules import fitted
 from ..platforms import registry
 from ..platforms.base import Account, Delivery, NotReady, Outcome, Publisher, Remote
 from ..store.tables import Conflict, StoreUnavailable
@@ -238,7 +239,7 @@ class Work:
 
     def delivery(self, credentials: dict[str, str]) -> Delivery:
         assert self.profile is not None
-        draft = self.post.draft_for(self.target.platform)
+        draft = fitted(self.publisher.rules, self.post.draft_for(self.target.platform))
         self.watched = quotas.Watched(self.deps.http, self.publisher, self.deps)
         delivery = Delivery(
             post_id=self.post.id, key=f"{self.post.id}:{self.message.profile_id}",

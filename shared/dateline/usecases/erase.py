@@ -29,7 +29,8 @@ KINDS = (
     "keys", "imports", "posts", "underWay", "entries", "bookings", "profiles", "queues", "events", "cursors", "requests", "other",
 )
 """What is counted. `underWay` are posts among the others that a network was being given; `entries` schedule entries of posts
-that waited; `events` and `cursors` rows of the feed; `other` settings, counters and what else stands under the workspace."""
+that waited; `events` and `cursors` rows of the feed; `other` settings, counters, consents and what
+else stands under the workspace."""
 
 
 def erase(deps: Deps, workspace_id: str, *, really: bool) -> dict[str, int]:
@@ -121,6 +122,7 @@ class _Erasing:
 
     def _rest(self) -> None:
         """Settings, counters, and whatever else stands under the workspace's own keys."""
+        self._take("other", erasing.connections_of(self.workspace_id))
         pks = [f"{kind}#{side}" for kind in ("ws", "usage") for side in self.sides]
         rows = erasing.workspace_rows(pks)
         self._take("other", [row for row in rows if self.really or not row.sk.startswith(("key#", "queue#"))])

@@ -8,18 +8,31 @@ count who still needs it: it is kept for longer than a post may lie ahead of its
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from ..aws.media import MediaStore, MediaUnavailable
+from ..aws.queue import Order, QueueUnavailable
 from ..domain import probing
-from ..domain.content import Facts, Media
+from ..domain.content import Facts, Media, Pin
 from ..domain.post import Post
 from ..platforms.base import Failed, FileInfo, NotReady, Retry
 
 if TYPE_CHECKING:
     from ..wiring import Deps
+
+log = logging.getLogger("dateline")
+
+REFERENCE = "dateline-media:"
+"""How an address begins that means an upload, or a copy that somebody asked for: its id follows."""
+
+OLDER = "dateline-pin:"
+"""How an address begins that means an older copy: its key follows."""
+
+SHARED_DAYS = 33
+"""A copy is named by its month: the last post that shares it may be scheduled so many days later, and be a day late."""
 
 INLINE_BYTES = 16 * 1024 * 1024
 """The largest file that is copied by whoever needs it, in one piece and in memory; larger ones are the media function's work."""
@@ -29,6 +42,11 @@ COPYING_WAIT = 10.0
 
 SAVING = 10.0
 """Seconds of a function's time that fetching leaves for writing the copy down."""
+
+
+def is_reference(url: str) -> bool:
+    """Whether it is no address on the internet, but a medium of ours."""
+    return url.startswith(REFERENCE)
 
 
 def key_of(partition: str, url: str, version: str, now: datetime) -> str:
@@ -55,6 +73,10 @@ def note_of(facts: Facts, sha256: str, version: str) -> dict[str, Any]:
 def facts_in(note: Mapping[str, Any]) -> Facts:
     """What a note says of its file."""
     return Facts(note["mime"], int(note["size"]), note.get("width"), note.get("height"), note.get("seconds"))
+
+
+MOST_REMEMBERED = 5000
+"""Keys of copies that a process knows to be ordered."""
 
 
 class TooLargeHere(Exception):
@@ -92,6 +114,49 @@ def refuse_too_large(deps: Deps, size: int) -> None:
     most = deps.settings.media_bytes
     if size > most:
         raise Failed("media_too_large", f"A medium has {size:,} bytes; at most {most:,} are copied here.")
+
+
+def renewed(pins: Mapping[str, Pin], at: datetime | None, now: datetime, days: int) -> dict[str, Pin]:
+    """The copies of a post that goes out `at`: one that may be gone by then is copied again, from what it is now. `days` is how
+    long copies are kept."""
+    out = {}
+    for url, pin in pins.items():
+        month = datetime.strptime(pin.key[:7], "%Y-%m").replace(tzinfo=UTC)
+        if at is not None and f"{now:%Y-%m}" > pin.key[:7] and at > month + timedelta(days=days - SHARED_DAYS + 31):
+            pin = Pin(f"{now:%Y-%m}{pin.key[7:]}", pin.facts, pin.key)
+        out[url] = pin
+    return out
+
+
+def source_of(pin: Pin, url: str) -> str:
+    """What a copy is made from."""
+    return f"{OLDER}{pin.origin}" if pin.origin else url
+
+
+def copy_older(deps: Deps, key: str, source: str) -> dict[str, Any] | None:
+    """Copy a copy; None where there is none (any more). Raises `MediaUnavailable`."""
+    older = source.removeprefix(OLDER)
+    note = deps.media.note(note_key(older))
+    if note is not None:
+        deps.media.copy(data_key(older), data_key(key), note["mime"])
+        deps.media.save_note(note_key(key), note)
+    return note
+
+
+def order(deps: Deps, post: Post) -> None:
+    """Have the copies made that a post names. One that is not ordered is made by the delivery, so that failing here is no error:
+    it only means that the file behind the address may be another one by then."""
+    wanted = {source_of(pin, url): pin.key for url, pin in post.pins.items() if pin.key not in deps.ordered}
+    if not wanted:
+        return
+    try:
+        deps.orders.send(Order(wanted))
+    except QueueUnavailable as error:
+        log.warning("copies could not be ordered", extra={"post_id": post.id, "reason": str(error)})
+        return
+    if len(deps.ordered) > MOST_REMEMBERED:
+        deps.ordered.clear()
+    deps.ordered.update(wanted.values())
 
 
 class Pinned:
@@ -157,14 +222,27 @@ class Pins:
         # A post that was scheduled before there were pins names none: its own, then.
         key = pin.key if pin is not None else key_of(post.partition, url, post.id, post.created_at)
         try:
-            note = deps.media.note(note_key(key))
-            if note is None:
-                seconds = min(deps.settings.call_seconds, self._time_left() - SAVING)
-                if seconds <= 0:
-                    raise NotReady("goes_on", "The delivery goes on in another invocation.", 0.0)
-                note = copy_small(deps, key, url, seconds)
-        except TooLargeHere:
-            raise NotReady("media_copying", "A large medium is still being copied.", COPYING_WAIT) from None
+            note = deps.media.note(note_key(key)) or self._copy(key, url, pin)
         except MediaUnavailable:
             raise Retry("media_store", "The store of media did not answer.") from None
         return Pinned(deps.media, key, note)
+
+    def _copy(self, key: str, url: str, pin: Pin | None) -> dict[str, Any]:
+        from . import uploads
+
+        deps = self._deps
+        seconds = min(deps.settings.call_seconds, self._time_left() - SAVING)
+        if seconds <= 0:
+            raise NotReady("goes_on", "The delivery goes on in another invocation.", 0.0)
+        try:
+            if pin is not None and pin.origin and (note := copy_older(deps, key, pin.origin)) is not None:
+                return note
+            if is_reference(url):
+                return uploads.copy(deps, key, url, INLINE_BYTES)
+            return copy_small(deps, key, url, seconds)
+        except TooLargeHere:
+            try:
+                deps.orders.send(Order({url: key}))
+            except QueueUnavailable:
+                log.warning("a copy could not be ordered", extra={"post_id": self._post.id})
+            raise NotReady("media_copying", "A large medium is still being copied.", COPYING_WAIT) from None

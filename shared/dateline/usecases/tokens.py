@@ -14,6 +14,7 @@ from ..aws.secrets import SecretsUnavailable
 from ..domain.profile import Profile, disconnect, lives
 from ..platforms.base import Delivery, Failed, NewTokens, NotReady, Outcome, Publisher, Retry, TokenRefused
 from ..store.tables import Conflict, StoreUnavailable
+from . import sharing
 
 if TYPE_CHECKING:
     from ..wiring import Deps
@@ -56,7 +57,8 @@ def refresh(deps: Deps, profile: Profile, publisher: Publisher, credentials: dic
     """
     from .deliver import account_of
 
-    lock = deps.profiles.lock(profile, deps.clock.now(), REFRESH_LOCK)
+    head = sharing.head_of(deps, profile, credentials)
+    lock = deps.profiles.lock(head, deps.clock.now(), REFRESH_LOCK)
     if lock is None:
         current = deps.profiles.get(profile.id)
         if current is not None and current.secret != profile.secret:
@@ -64,14 +66,23 @@ def refresh(deps: Deps, profile: Profile, publisher: Publisher, credentials: dic
         raise NotReady("refresh_in_progress", "Another worker is refreshing the profile's token.", REFRESH_WAIT)
     tokens = None
     try:
-        tokens = publisher.refresh(account_of(deps, profile, publisher, credentials), deps.http)
+        if head is not profile:
+            current = deps.profiles.get(profile.id)
+            if current is not None and current.secret != profile.secret:
+                return deps.secrets.open(current.workspace_id, current.id, current.secret)
+        merged, tokens = sharing.catch_up(deps, profile, credentials)
+        if tokens is None:
+            whole = deps.apps.with_app(profile.platform, merged)
+            tokens = publisher.refresh(account_of(deps, profile, publisher, whole), deps.http)
+            merged = sharing.renewed({**merged, **tokens.credentials}) if tokens is not None else merged
     finally:
         if tokens is None:
-            deps.profiles.unlock(profile.id, lock)
+            deps.profiles.unlock(head.id, lock)
     if tokens is None:
         return None
-    merged = {**credentials, **tokens.credentials}
     _keep(deps, profile, publisher, merged, tokens)
+    if head is not profile:
+        deps.profiles.unlock(head.id, lock)
     return merged
 
 

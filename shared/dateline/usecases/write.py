@@ -21,9 +21,10 @@ from ..store.allowances import Known
 from ..store.bookings import bookings_of, changed
 from ..store.posts import Claimed
 from ..store.tables import Conflict
-from . import dispatch, queues
+from . import dispatch, pinning, queues
 from .admit import Admission, Before, admit, held, read_for
 from .compose import Warn, Wish, compose, lay_on, wish_of
+from .looking import Looked, look_into
 
 if TYPE_CHECKING:
     from ..store.profiles import Profile
@@ -141,16 +142,24 @@ def _decided(
 
 
 def composed_post(
-    deps: Deps, actor: Actor, wish: Wish, post_id: str, profiles: Mapping[str, Profile], now: datetime
+    deps: Deps, actor: Actor, wish: Wish, post_id: str, profiles: Mapping[str, Profile], now: datetime, *,
+    import_id: str | None = None, ask: bool = True,
 ) -> tuple[Post, tuple[Warn, ...]]:
-    """The post that a wish would make, in the stage it would enter, not admitted yet. Raises `Problem` with every fault."""
+    """The post that a wish would make, in the stage it would enter, not admitted yet. Raises `Problem` with every fault.
+
+    Its media are looked at, with `ask` also those that nobody has looked at a moment ago. Posts of one import share copies."""
     draft = not wish.publish_now and wish.scheduled_for is None
-    composed = compose(wish, profiles, actor.settings, now, deps.settings.max_horizon_days, draft=draft)
+    looked = look_into(deps, wish, {}, partition=actor.partition, salt=import_id or post_id, draft=draft, ask=ask)
+    composed = compose(
+        looked.wish, profiles, actor.settings, now, deps.settings.max_horizon_days, draft=draft, facts=looked.facts,
+        faults=looked.faults,
+    )
     post = Post(post_id, actor.workspace_id, actor.mode, "", now)
-    lay_on(post, wish, composed, actor.settings)
+    lay_on(post, looked.wish, composed, actor.settings)
+    post.pins, post.bulk = looked.pins, import_id
     stage = approvals.gate(post, "draft" if draft else "queued" if wish.publish_now else "scheduled", actor.settings)
     lifecycle.stage(post, stage, now)
-    return post, composed.warnings
+    return post, (*composed.warnings, *looked.warnings)
 
 
 def time_of(wish: Wish, settings: Mapping[str, Any], now: datetime) -> datetime | None:
@@ -164,7 +173,9 @@ def time_of(wish: Wish, settings: Mapping[str, Any], now: datetime) -> datetime 
 
 
 def wake(deps: Deps, post: Post, *, replace: bool = False) -> None:
-    """After a write: whatever the post's state needs to go on."""
+    """After a write: whatever the post's state needs to go on. A post that goes out now makes its copies on the way."""
+    if post.pins and post.status in ("scheduled", "pending_approval"):
+        pinning.order(deps, post)
     if post.status == "scheduled":
         dispatch.arrange(deps, post, replace=replace)
     elif post.status == "queued":
@@ -268,6 +279,8 @@ def edit(
         wake(deps, post, replace=entry == "move")
     elif uploaded and post.status == "scheduled":
         dispatch.arrange(deps, post, replace=True)
+    elif post.pins:
+        pinning.order(deps, post)
     if scheduled is not None and post.status != "scheduled":
         _forget_entry(deps, post.id, scheduled)
     return Written(post, tuple(said))
@@ -323,19 +336,25 @@ def _apply(
     if not moved_only:
         at = None if draft else same[0] if same and stage != "publish" else time_of(wish, actor.settings, now)
         known = read_for(deps, actor.partition, actor.settings, wish, at, known_ids([*post.targets, *wish.profile_ids]))
+    looked = Looked(wish, post.pins)
+    if not moved_only:
+        looked = look_into(deps, wish, post.pins, partition=actor.partition, salt=post.id, draft=draft)
+        wish = looked.wish
     composed = compose(
         wish, known.profiles if known else {}, actor.settings, now, deps.settings.max_horizon_days, draft=draft,
-        same_time=None if stage == "publish" else same, kept=post.targets if moved_only else None,
+        same_time=None if stage == "publish" else same, kept=post.targets if moved_only else None, facts=looked.facts,
+        faults=looked.faults,
     )
     if same is not None and stage == "scheduled" and old_status == "draft" and same[0] <= now:
         detail = "The draft's time has passed; give a new scheduledFor."
         raise Problem("scheduled_time_in_past", detail, pointer="/scheduledFor")
-    said += composed.warnings
+    said += (*composed.warnings, *looked.warnings)
     lay_on(post, wish, composed, actor.settings)
     for profile_id, was in old_targets.items():
         # What was uploaded ahead is still good for the same content at another time.
         if was.checkpoint and profile_id in post.targets and post.draft_for(was.platform) == old_drafts[was.platform]:
             post.targets[profile_id].checkpoint = dict(was.checkpoint)
+    post.pins = pinning.renewed(looked.pins, post.publish_at, now, deps.settings.media_days)
     if place is not None or timed or stage in ("draft", "publish"):
         post.queue = place.as_dict() if place else None
     if same is not None and not post.intent:

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from ...domain.content import Media
-from .._files import opened
+from .._files import opened, time_for
 from ..base import Answer, Delivery, Failed, MediaFile, NotReady, Outcome, Retry
 from ..calls import Body, harmless, said_by
 from .records import Uploaded
@@ -24,7 +24,6 @@ BLOB_FRESH = timedelta(hours=1)
 may clear away what stays unused."""
 
 VIDEO_HOST = "video.bsky.app"
-VIDEO_SECONDS = 75.0
 POLL_SECONDS = 3.0
 TOKEN_LIFE = timedelta(minutes=30)
 """Of the token that lets the video service write the blob, as Bluesky's tutorial has it: it must outlast the processing."""
@@ -111,9 +110,9 @@ def _video(delivery: Delivery, file: MediaFile) -> dict[str, Any]:
     ending = {"video/quicktime": "mov"}.get(file.mime) or file.mime.partition("/")[2]
     params = {"did": delivery.account.account_id, "name": f"{delivery.post_id}.{ending}"}
     url = f"{delivery.account.host(VIDEO_HOST)}/xrpc/app.bsky.video.uploadVideo"
-    delivery.need(VIDEO_SECONDS)
+    seconds = time_for(delivery, file.size)
     answer = harmless(
-        lambda: delivery.http.request("POST", url, headers=headers, params=params, data=Body(file), seconds=VIDEO_SECONDS)
+        lambda: delivery.http.request("POST", url, headers=headers, params=params, data=Body(file), seconds=seconds)
     )
     # A job is named in every good answer, and in the refusal of a file that was there before; with or without `jobStatus`.
     said = _status_of(answer)

@@ -1,0 +1,274 @@
+"""Every shape of post on every network, through all that can go wrong, over the real handlers; and the page that shows it.
+
+A network is played alone: each case has a profile (an account) of its own, and what the network's readers can see is compared
+with what Dateline says. `python -m tests.networks.matrix [network …]` plays them and writes results.json and docs/networks.md;
+the tests beside this module play them again and compare.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from dateline.domain.post import Target
+from local.networks.base import FAULTS, Entry
+from local.networks.registry import NETWORKS as STAND_INS
+from local.stack import Crash, Phase
+from tests.harness import Dateline
+from tests.integration.scene import connect, interrupted, rest, target_of
+from tests.samples import Sample, samples_of
+
+RESULTS = Path(__file__).parent / "results.json"
+LIMIT = timedelta(hours=3)
+CALL_SECONDS, SLOW_SECONDS, RETRY_AFTER = 5.0, 9.0, 40.0
+HOUR = timedelta(hours=1)
+
+Results = dict[str, dict[str, str]]
+"""By shape of post, then by what happened to it: how it ended."""
+
+
+class Stage:
+    """One network, set up for cases."""
+
+    def __init__(self, dateline: Dateline, network: str) -> None:
+        self.dateline, self.network = dateline, network
+        self.number = 0
+
+    def make(self, sample: Sample, profile: str, **more: Any) -> str:
+        """A post of this shape on that profile, sent on its way at once unless `more` says when; its id."""
+        self.number += 1
+        words = f"Number {self.number}"
+        for url, file in sample.files.items():
+            self.dateline.http.files[url] = file
+        body: dict[str, Any] = {"platforms": {self.network: dict(sample.options)}, **more}
+        media = [dict(item) for item in sample.media]
+        if sample.segments > 1:
+            body["thread"] = [{"text": f"{words}, part {n}"} for n in range(sample.segments)]
+            body["thread"][0]["media"] = media
+        else:
+            body |= {"text": words, "media": media}
+        if sample.comment:
+            body["firstComment"] = f"A comment on {words}"
+        body.setdefault("publishNow", "at" not in more)
+        made: str = self.dateline.post(profile, **body)["id"]
+        return made
+
+    def check(self, post_id: str, sample: Sample, profile: str) -> Target:
+        """The promise: nothing stands twice, what is published stands there whole, and what is not does not."""
+        target = target_of(self.dateline, post_id)
+        whole = sample.segments + sample.comment
+        entries = self.seen(profile)
+        assert len(entries) <= whole, (sample.name, [(e.text, e.remote_id) for e in entries], target)
+        texts = [entry.text for entry in entries if entry.text]
+        assert len(texts) == len(set(texts)), texts
+        if target.status == "published":
+            assert len(entries) == whole or target.comment is not None, (sample.name, entries, target)
+        elif target.status == "failed":
+            assert len(entries) == len(target.remotes), (sample.name, entries, target)
+        else:
+            assert target.status in ("unconfirmed", "held"), target
+        return target
+
+    def seen(self, profile: str) -> list[Entry]:
+        """What readers see of the profile."""
+        return self.dateline.world.seen(self.network, profile)
+
+    def ended(self, post_id: str, sample: Sample, profile: str) -> str:
+        """Let time pass until it rests; how it ended, in words."""
+        rest(self.dateline, post_id, LIMIT)
+        self.dateline.stack.run_for(timedelta(seconds=SLOW_SECONDS))
+        self.dateline.http.settle_due()
+        return said(self.check(post_id, sample, profile))
+
+
+def said(target: Target) -> str:
+    """How a target ended: its status, its error's code, and its attempts where there was more than one."""
+    code = (target.error or {}).get("code")
+    tries = f", {target.tries} attempts" if target.tries > 1 else ""
+    comment = f", comment {target.comment['status']}" if target.comment else ""
+    return f"{target.status}{f' ({code})' if code and code != target.status else ''}{tries}{comment}"
+
+
+def play(network: str) -> Results:
+    """Every case of one network."""
+    found: Results = {}
+    with Dateline(call_seconds=CALL_SECONDS) as dateline:
+        stage = Stage(dateline, network)
+        for sample in distinct(samples_of(network)):
+            found[sample.name] = shapes(stage, sample)
+        found["any"] = lives(stage, samples_of(network)[0])
+    return found
+
+
+def distinct(samples: tuple[Sample, ...]) -> list[Sample]:
+    """The samples with names that tell them apart."""
+    counts: dict[str, int] = {}
+    out = []
+    for sample in samples:
+        counts[sample.name] = counts.get(sample.name, 0) + 1
+        again = counts[sample.name]
+        out.append(sample._replace(name=f"{sample.name} {again}") if again > 1 else sample)
+    return out
+
+
+def shapes(stage: Stage, sample: Sample) -> dict[str, str]:
+    """One shape without trouble, then with every fault at the publishing call, and before it where anything comes before it."""
+    world, out = stage.dateline.world, {}
+    before = dict(world.met)
+    profile = connect(stage.dateline, stage.network)
+    out["no trouble"] = stage.ended(stage.make(sample, profile), sample, profile)
+    for at in ("publish", "prepare"):
+        if world.met[stage.network, at] == before.get((stage.network, at), 0):
+            continue
+        for fault in FAULTS:
+            world.faults.clear()
+            profile = connect(stage.dateline, stage.network)
+            world.add_fault(stage.network, fault, retry_after=RETRY_AFTER, seconds=SLOW_SECONDS, at=at)
+            out[f"{at}: {fault}"] = stage.ended(stage.make(sample, profile), sample, profile)
+    world.faults.clear()
+    return out
+
+
+def lives(stage: Stage, sample: Sample) -> dict[str, str]:
+    """What a person may do with a post, and what becomes of it when the token dies."""
+    return {
+        "edited before its time": edited(stage, sample), "cancelled before its time": cancelled(stage, sample),
+        "unpublished": unpublished(stage, sample), "token dead, then connected again": died(stage, sample),
+    }
+
+
+def later(stage: Stage, sample: Sample) -> tuple[str, str]:
+    """A post an hour ahead, given to its network already where that keeps posts; its profile and its id."""
+    profile = connect(stage.dateline, stage.network)
+    post_id = stage.make(sample, profile, at=stage.dateline.clock.now() + HOUR)
+    stage.dateline.stack.run_for(timedelta(minutes=2))
+    assert stage.seen(profile) == []
+    return profile, post_id
+
+
+def edited(stage: Stage, sample: Sample) -> str:
+    """Its words change before its time."""
+    profile, post_id = later(stage, sample)
+    answer = stage.dateline.api("PATCH", f"/v1/posts/{post_id}", {"text": f"Better words, {stage.number}"})
+    assert answer.status == 200, answer.body
+    out = stage.ended(post_id, sample, profile)
+    assert not sample.shows_text or stage.seen(profile)[0].text == f"Better words, {stage.number}"
+    return out
+
+
+def cancelled(stage: Stage, sample: Sample) -> str:
+    """It is cancelled before its time."""
+    profile, post_id = later(stage, sample)
+    assert stage.dateline.api("DELETE", f"/v1/posts/{post_id}").status == 200
+    stage.dateline.stack.run_for(2 * HOUR)
+    assert stage.seen(profile) == []
+    found: str = stage.dateline.read(post_id)["status"]
+    return found
+
+
+def unpublished(stage: Stage, sample: Sample) -> str:
+    """It is taken down again."""
+    profile = connect(stage.dateline, stage.network)
+    post_id = stage.make(sample, profile)
+    stage.ended(post_id, sample, profile)
+    headers = {"prefer": "respond-async"}
+    answer = stage.dateline.api("POST", f"/v1/posts/{post_id}/unpublish", {}, headers=headers)
+    if answer.status == 409:
+        return "not possible by API"
+    stage.dateline.stack.run_for(timedelta(minutes=10))
+    (target,) = stage.dateline.read(post_id)["targets"]
+    assert (stage.seen(profile) == []) == (target["removal"]["status"] == "removed"), target
+    error = target["removal"]["error"]
+    return target["removal"]["status"] + (f" ({error['code']})" if error else "")
+
+
+def died(stage: Stage, sample: Sample) -> str:
+    """The account's grant is dead when the post's time comes; later a person connects it again."""
+    dateline = stage.dateline
+    profile_id = connect(dateline, stage.network)
+    profile = dateline.deps.profiles.get(profile_id)
+    assert profile is not None
+    good = dateline.deps.secrets.open(profile.workspace_id, profile.id, profile.secret)
+    spoilt = {name: "1:dead" if secret(name) else value for name, value in good.items()}
+    profile.secret = dateline.deps.secrets.seal(profile.workspace_id, profile.id, spoilt)
+    dateline.deps.profiles.save(profile)
+    post_id = stage.make(sample, profile_id)
+    held = stage.ended(post_id, sample, profile_id)
+    now = dateline.deps.profiles.get(profile_id)
+    assert now is not None and now.status == "disconnected" and stage.seen(profile_id) == []
+    answer = dateline.api("PATCH", f"/v1/profiles/{profile_id}", {"credentials": good})
+    assert answer.status == 200, answer.body
+    return f"{held}, then {stage.ended(post_id, sample, profile_id)}"
+
+
+def secret(name: str) -> bool:
+    """Whether a credential is one that a network refuses once it is dead (and not the app's own)."""
+    return any(word in name.lower() for word in ("token", "jwt", "password")) and "client" not in name.lower()
+
+
+def crashes(network: str, sample: Sample) -> dict[str, int]:
+    """The worker dies after each of its calls, once; how many of those posts ended how."""
+    ends: dict[str, int] = {}
+    with Dateline(call_seconds=CALL_SECONDS) as dateline:
+        stage = Stage(dateline, network)
+        number = 0
+        while True:
+            number += 1
+            profile = connect(dateline, network)
+            post_id = stage.make(sample, profile)
+            died_at = crash(dateline, number)
+            end = stage.ended(post_id, sample, profile)
+            if not died_at:
+                return ends
+            status = end.partition(",")[0]
+            ends[status] = ends.get(status, 0) + 1
+
+
+def crash(dateline: Dateline, number: int) -> bool:
+    """Let deliveries go on until their external call number `number` is done, and die there. False when there were fewer."""
+    seen, died_now = 0, False
+
+    def hook(service: str, operation: str, when: Phase) -> None:
+        nonlocal seen, died_now
+        if when == "after" and not died_now:
+            seen += 1
+            if seen == number:
+                died_now = True
+                raise Crash
+
+    def run() -> None:
+        dateline.stack.run_until(lambda: died_now, limit=timedelta(minutes=20), timers=False)
+
+    interrupted(dateline, hook, run)
+    return died_now
+
+
+def results() -> dict[str, Results]:
+    """What was seen when the page was written."""
+    found: dict[str, Results] = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
+    return found
+
+
+def compare(network: str, play_it: Callable[[str], Results] = play) -> None:
+    """Play a network and hold it against what the page says."""
+    assert play_it(network) == results()[network], f"stale: python -m tests.networks.matrix {network}"
+
+
+def main() -> None:
+    """Play the networks that are named, else all, and write what was seen."""
+    from .page import PAGE, page
+
+    names = sys.argv[1:] or [kind.platform for kind in STAND_INS]
+    for name in names:
+        known = results()
+        known[name] = play(name)
+        RESULTS.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    PAGE.write_text(page(results()), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
