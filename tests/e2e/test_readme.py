@@ -26,7 +26,7 @@ def test_the_commands_of_the_readme_do_what_it_says(running: Running, tmp_path: 
     assert listener.stdout.readline().startswith("Listening to arn:")
     try:
         blocks = BLOCK.findall((ROOT / "README.md").read_text(encoding="utf-8"))
-        schedule, look, lose, settle, thread, bulk, undo, approval, queue, plan, *rest = [
+        schedule, look, lose, settle, video, carousel, picture, unpublish, thread, bulk, undo, approval, queue, plan, *rest = [
             block.replace(":8787", f":{running.port}").replace(":8788", f":{running.port + 1}") for block in blocks
         ]
         post = json.loads(_bash(schedule, tmp_path))
@@ -41,6 +41,15 @@ def test_the_commands_of_the_readme_do_what_it_says(running: Running, tmp_path: 
         lost = json.loads((tmp_path / "lost.json").read_text(encoding="utf-8"))
         assert {t["platform"]: t["status"] for t in lost["targets"]} == {"mastodon": "published", "telegram": "unconfirmed"}
         assert json.loads(_bash(settle, tmp_path))["status"] == "published"
+        for block, targets in ((video, 3), (carousel, 2), (picture, 6)):
+            post = json.loads(_bash(block, tmp_path))
+            assert post.get("warnings", []) == [], post["warnings"]
+            running.until(60, lambda id=post["id"]: running.call("GET", f"/v1/posts/{id}")[1]["status"] == "published")
+            shown = running.call("GET", f"/v1/posts/{post['id']}")[1]["targets"]
+            assert [target["status"] for target in shown] == ["published"] * targets
+        _bash(unpublish, tmp_path)
+        taken = {target["platform"]: target.get("removal") for target in _kept(tmp_path, "removed.json")["targets"]}
+        assert taken["threads"]["status"] == "removed" and taken["instagram"] is None
         told = json.loads(_bash(thread, tmp_path))
         assert [len(target["segments"]) for target in told["targets"]] == [3, 3, 3] and told["status"] == "published"
 
