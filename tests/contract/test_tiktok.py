@@ -209,8 +209,13 @@ def test_preparation_stops_for_time_and_goes_on_where_it_was(desk: Desk) -> None
 @pytest.mark.parametrize("fault", ["server_error", "lost_answer"])
 def test_a_piece_without_an_answer_is_sent_again_or_known_to_be_there(desk: Desk, fault: str) -> None:
     delivery = desk.video(size=35_000_000)
-    desk.network.phase_of = lambda route, request: "delete" if request.method == "PUT" else route.phase  # type: ignore[method-assign]
-    desk.world.add_fault("tiktok", fault, at="delete")
+
+    def save(**values: Any) -> None:
+        delivery.checkpoint.update(values)
+        if values.get("publishId"):
+            desk.world.add_fault("tiktok", fault, at="prepare")
+
+    delivery.save = save
     with pytest.raises(Retry):
         PUBLISHER.prepare(delivery)
     PUBLISHER.prepare(delivery)
