@@ -11,6 +11,7 @@ import itertools
 import json
 import re
 import threading
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -114,10 +115,6 @@ class Network:
         """None when the request's token is good, else the network's own answer. Called for every phase but `auth`."""
         return None
 
-    def phase_of(self, route: Route, request: Request) -> Phase:
-        """What kind of call `request` is, where one route serves several (the last piece of an upload that publishes it)."""
-        return route.phase
-
     def rate_limited(self, retry_after: float) -> Response:
         """This network's 429, with its own headers."""
         raise NotImplementedError
@@ -173,6 +170,8 @@ class World:
         self.faults: dict[str, list[Fault]] = {}
         self.pull: Callable[[str], Pulled] = lambda url: Pulled(404, "text/html", 0)
         self.networks: dict[str, Network] = {kind.platform: kind(self) for kind in networks}
+        self.met: Counter[tuple[str, str]] = Counter()
+        """How many calls of which phase each network has met."""
         self.requests: list[tuple[str, str, str]] = []
         """Every network call so far as (platform, method, path): for counting, never with a query or a token."""
 
@@ -189,12 +188,12 @@ class World:
             if match and route.method == request.method:
                 with self.lock:
                     self.requests.append((prefix, request.method, re.sub(r"bot[^/]+", "bot…", path)))
-                    phase = network.phase_of(route, request)
-                    return self._plan(network, route._replace(phase=phase), request, match.groupdict())
+                    return self._plan(network, route, request, match.groupdict())
         return Plan(0.0, lambda: answer(404, {"error": "not found"}), False)
 
     def _plan(self, network: Network, route: Route, request: Request, groups: dict[str, str]) -> Plan:
         phase = route.phase(request) if callable(route.phase) else route.phase
+        self.met[network.platform, phase] += 1
 
         def work() -> Response:
             with self.lock:

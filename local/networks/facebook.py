@@ -430,8 +430,7 @@ class FacebookNetwork(Network):
     def _seen(self, number: str) -> Entry | None:
         """The visible post or video of that id."""
         post, video = self.posts.get(number), self.videos.get(number)
-        entry = post.entry if post and not post.gone else video.entry if video and not video.gone else None
-        return entry
+        return post.entry if post and not post.gone else video.entry if video and not video.gone else None
 
     def _comments(self, request: Request, number: str) -> Response:
         if self._seen(number) is None:
@@ -496,7 +495,7 @@ class FacebookNetwork(Network):
             return {"video_status": "error", "uploading_phase": up, "processing_phase": broken, "publishing_phase": idle}
         done = {"status": "complete"}
         out = {"status": "complete", "publish_status": "published"} if video.entry else {
-            "status": "not_started", "publish_status": "scheduled", "publish_time": video.scheduled,
+            "status": "complete", "publish_status": "scheduled", "publish_time": video.scheduled,
         }
         return {"video_status": "ready", "uploading_phase": up, "processing_phase": done, "publishing_phase": out}
 

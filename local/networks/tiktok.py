@@ -72,6 +72,12 @@ class Publication:
     post_id: int | None = None
 
 
+def _phase_of_piece(request: Request) -> Phase:
+    """The last piece of a video publishes it."""
+    span = _range(request)
+    return "publish" if span is not None and span[1] + 1 == span[2] else "prepare"
+
+
 class TikTokNetwork(Network):
     """TikTok on the world's clock.
 
@@ -106,13 +112,8 @@ class TikTokNetwork(Network):
             Route("POST", f"{publish}/inbox/video/init/", "prepare", self._draft),
             Route("POST", f"{publish}/content/init/", "publish", self._photos),
             Route("POST", f"{publish}/status/fetch/", "read", self._status),
-            Route("PUT", "/upload/video/", "prepare", self._piece),
+            Route("PUT", "/upload/video/", _phase_of_piece, self._piece),
         ]
-
-    def phase_of(self, route: Route, request: Request) -> Phase:
-        """The last piece of a video publishes it."""
-        span = _range(request) if route.method == "PUT" else None
-        return "publish" if span is not None and span[1] + 1 == span[2] else route.phase
 
     def credentials_for(self, profile_id: str) -> dict[str, Any]:
         """What to connect `profile_id` with, a new account if it is not known yet."""

@@ -309,7 +309,13 @@ class Deps:
         """The operator's apps with the networks."""
         from .aws.apps import Apps
 
-        return Apps(lambda: self._client("secretsmanager"), self.settings.apps_prefix, self.settings.key_id)
+        def fields(platform: str) -> tuple[str, ...]:
+            from .platforms import registry
+
+            flow = registry.publisher(platform).connect
+            return () if flow is None or flow.register else flow.app_fields
+
+        return Apps(lambda: self._client("secretsmanager"), self.settings.apps_prefix, self.settings.key_id, fields)
 
     @cached_property
     def http(self) -> Http:

@@ -364,6 +364,26 @@ def test_accounts_that_share_a_rotating_grant_renew_it_once_for_all_of_them(date
     assert renew(ids[0])["accessToken"] != renew(ids[1])["accessToken"] == renew(ids[2])["accessToken"]
 
 
+def test_a_profile_that_is_given_tokens_of_its_own_leaves_the_grant(dateline: Dateline, network: Consenting) -> None:
+    network.grants.rotates, network.only_pages = True, True
+    network.pages = [{"id": f"b-{n}", "name": f"Board {n}"} for n in (1, 2)]
+    begun = begin(dateline)
+    come_back(dateline, begun)
+    chosen = dateline.api("POST", f"/v1/connections/{begun['connectionId']}", {"accountIds": ["b-1", "b-2"]}).json()
+    one, two = (profile["id"] for profile in chosen["profiles"])
+    brought = network.credentials_for("carl")["credentials"]
+    assert dateline.api("PATCH", f"/v1/profiles/{one}", {"credentials": {}}).status == 200
+    assert "grantId" in held(dateline, one)
+    assert dateline.api("PATCH", f"/v1/profiles/{one}", {"credentials": brought}).status == 200
+    assert "grantId" not in held(dateline, one)
+    dateline.clock.advance(int(LIFE.total_seconds()))
+    for profile_id, owner in ((one, "carl"), (two, "ann")):
+        profile = dateline.deps.profiles.get(profile_id)
+        assert profile is not None
+        fresh = tokens.refresh(dateline.deps, profile, consenting.PUBLISHER, held(dateline, profile_id))
+        assert fresh is not None and network.grants.owner(fresh["accessToken"]) == owner
+
+
 def test_accounts_that_share_a_grant_never_renew_it_at_the_same_time(dateline: Dateline, network: Consenting) -> None:
     network.grants.rotates, network.only_pages = True, True
     network.pages = [{"id": f"b-{n}", "name": f"Board {n}"} for n in (1, 2)]

@@ -28,9 +28,11 @@ class AppsUnavailable(SecretsUnavailable):
 
 
 class Apps:
-    """The operator's apps. `client` makes the Secrets Manager client when it is first needed."""
+    """The operator's apps. `client` makes the Secrets Manager client when it is first needed; `fields` tells which credentials an
+    app has with a network, none where there is no such app."""
 
-    def __init__(self, client: Callable[[], Any], prefix: str, key_id: str) -> None:
+    def __init__(self, client: Callable[[], Any], prefix: str, key_id: str, fields: Callable[[str], tuple[str, ...]]) -> None:
+        self._fields = fields
         self._make, self._made, self.prefix, self._key_id = client, None, prefix.strip("/"), key_id
         self._known: dict[str, tuple[float, dict[str, str]]] = {}
 
@@ -66,13 +68,11 @@ class Apps:
     def with_app(self, platform: str, credentials: Mapping[str, str]) -> dict[str, str]:
         """A profile's credentials, with the operator's app under them where the network needs one and the profile has none of
         its own. Never the two mixed: another app's secret would not fit its id. Raises `AppsUnavailable`."""
-        from ..platforms import registry
-
-        flow = registry.publisher(platform).connect
-        if flow is None or flow.register or credentials.get("clientId"):
+        fields = self._fields(platform)
+        if not fields or credentials.get("clientId"):
             return dict(credentials)
         app = self.of(platform)
-        return {**{field: app[field] for field in flow.app_fields if field in app}, **credentials}
+        return {**{field: app[field] for field in fields if field in app}, **credentials}
 
     def put(self, platform: str, app: Mapping[str, str]) -> str:
         """Store an app, in place of the one there was; the secret's name. For an operator: no function has the right.

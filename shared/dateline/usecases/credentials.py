@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..domain.errors import Problem
 from ..domain.plain_json import pointed
 from ..domain.profile import Profile
-from . import tokens
+from . import sharing, tokens
 
 if TYPE_CHECKING:
     from ..wiring import Deps
@@ -85,7 +85,8 @@ def take(
         if name not in known:
             detail = f"{publisher.rules.name} has no credential {name!r}; it takes: {', '.join(known) or 'none'}."
             raise Problem("invalid_request", detail, pointer=f"/credentials/{pointed(name)}")
-    credentials = {**(old or {}), **given}
+    kept = sharing.without(old or {}) if given else old or {}
+    credentials = {**kept, **given}
     check_sizes(credentials, None)
     if profile.mode == "live":
         for field in known.values():

@@ -156,10 +156,9 @@ def _hand_over(deps: Deps, work: Any, time_left: Callable[[], float]) -> str:
         return _later(deps, work, retry.LOOK_RETRY)
     except NotReady as outcome:
         return _later(deps, work, outcome.after, prepared=True)
-    except Retry as outcome:
-        return _trouble(deps, work, outcome, outcome.after)
     except Outcome as outcome:
-        return _trouble(deps, work, outcome, None)
+        work.write(lambda post, target: lifecycle.disarm(target))  # known not to be there: nothing is to be looked for
+        return _trouble(deps, work, outcome, outcome.after if isinstance(outcome, Retry) else None)
     return _placed(deps, work, remote)
 
 
@@ -175,7 +174,7 @@ def _find(deps: Deps, work: Any, delivery: Delivery, at: datetime) -> str:
     try:
         resolution = cast(Native, work.publisher).placed(delivery, at)
     except Outcome as outcome:
-        return _trouble(deps, work, outcome, None)
+        return _trouble(deps, work, outcome, retry.LOOK_RETRY)
     if isinstance(resolution, Found):
         return _placed(deps, work, resolution.remotes[0])
     if isinstance(resolution, Refused):
@@ -190,9 +189,8 @@ def _find(deps: Deps, work: Any, delivery: Delivery, at: datetime) -> str:
 
 def _trouble(deps: Deps, work: Any, outcome: Outcome, after: float | None) -> str:
     """It did not go through, or could not be looked up: again for a while, then it is left to Dateline's own schedule."""
-    armed = work.target.armed is not None and isinstance(outcome, Unknown)
     tries = int((work.target.native or {}).get("tries", 0)) + 1
-    if not armed and (tries >= MOST_TRIES or isinstance(outcome, Failed)):
+    if work.target.armed is None and (tries >= MOST_TRIES or isinstance(outcome, Failed)):
         return _let_go(deps, work, outcome.code, outcome.detail)
     return _later(deps, work, AGAIN if after is None else after, tries=tries)
 

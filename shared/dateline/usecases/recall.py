@@ -15,7 +15,7 @@ from ..domain import lifecycle, native
 from ..domain.errors import Problem
 from ..domain.post import Post, Target
 from ..platforms import registry
-from ..platforms.base import Delivery, Failed, Found, Native, Outcome, Publisher, Remote, Retry, SafeToRepeat
+from ..platforms.base import Absent, Delivery, Failed, Found, Native, Outcome, Publisher, Remote, Retry, SafeToRepeat
 from . import tokens
 from .deliver import delivery_of
 
@@ -57,7 +57,7 @@ def _taken(deps: Deps, post: Post, profile_id: str) -> str | None:
 
     def call(credentials: dict[str, str]) -> Remote | None:
         delivery = delivery_of(deps, post, target, profile, publisher, credentials)
-        found = Remote(*remote) if remote is not None else _whereabouts(publisher, delivery, post, target)
+        found = Remote(*remote) if remote is not None else _whereabouts(deps, publisher, delivery, post, target)
         if found is not None:
             cast(Native, publisher).withdraw(delivery, found)
         return found
@@ -74,7 +74,7 @@ def _taken(deps: Deps, post: Post, profile_id: str) -> str | None:
     return found.id if found is not None else None
 
 
-def _whereabouts(publisher: Publisher, delivery: Delivery, post: Post, target: Target) -> Remote | None:
+def _whereabouts(deps: Deps, publisher: Publisher, delivery: Delivery, post: Post, target: Target) -> Remote | None:
     """Where a hand-over without a clear answer is; None when it never was made."""
     assert post.publish_at is not None
     if target.armed is None:
@@ -82,7 +82,9 @@ def _whereabouts(publisher: Publisher, delivery: Delivery, post: Post, target: T
     resolution = cast(Native, publisher).placed(delivery, post.publish_at)
     if isinstance(resolution, Found):
         return resolution.remotes[0]
-    if isinstance(resolution, SafeToRepeat):
+    ended = target.call_ended_at or target.lease_until or target.armed_at or deps.clock.now()
+    settled = (deps.clock.now() - ended).total_seconds() >= deps.settings.tuning.settle
+    if isinstance(resolution, SafeToRepeat | Absent) and settled:
         return None
     raise Retry("not_settled", "It is not settled yet whether the network has taken it.")
 
