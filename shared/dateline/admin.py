@@ -17,6 +17,7 @@ from typing import Any
 
 from .api.auth import SCOPES
 from .aws.apps import AppsUnavailable
+from .aws.media import MediaUnavailable
 from .domain.ids import new_id
 from .domain.instants import rfc3339
 from .domain.post import body_of
@@ -39,8 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except LookupError as error:
         print(error.args[0], file=sys.stderr)  # noqa: T201 - a command speaks on its terminal
         return 1
-    except StoreUnavailable as error:
-        print(f"DynamoDB did not do it ({error}). Run the command again.", file=sys.stderr)  # noqa: T201
+    except (StoreUnavailable, MediaUnavailable) as error:
+        print(f"AWS did not do it ({error}). Run the command again.", file=sys.stderr)  # noqa: T201
         return 1
     print(json.dumps(answer, indent=2, ensure_ascii=False))  # noqa: T201 - a command speaks on its terminal
     return 0
@@ -94,6 +95,7 @@ def _read_stack(stack: str, region: str | None) -> None:
     outputs = {output["OutputKey"]: output["OutputValue"] for output in found}
     for table in TABLES:
         os.environ[f"DATELINE_{table.upper()}_TABLE"] = outputs[f"{table.capitalize()}TableName"]
+    os.environ["DATELINE_MEDIA_BUCKET"] = outputs["MediaBucketName"]
     os.environ["DATELINE_KEY_ID"] = outputs["KeyId"]
     os.environ["DATELINE_SCHEDULE_GROUP"] = outputs["ScheduleGroupName"]
     os.environ["DATELINE_APPS_PREFIX"] = outputs["AppCredentialsPrefix"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json as jsonlib
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple, Protocol
@@ -125,7 +126,7 @@ class InProcessHttp:
 
     `media` holds what `fetch_media` finds, by URL, as (bytes, MIME type); any other URL is a tiny PNG. `files` are what `fetch`
     finds, by URL (None: 404); any other URL is a small file by its ending. `fetched` lists (URL, first byte, bytes taken). Its
-    server sends parts while `parts` is true, and `versions` holds the ETags that are not "1". `sent` lists every
+    server sends parts while `parts` is true, and `versions` holds ETags that do not follow from the content. `sent` lists every
     request. While `unreachable` is true nothing is sent and `NotSent` is raised.
     """
 
@@ -194,7 +195,7 @@ class InProcessHttp:
         file = self.files[url] if url in self.files else file_for(url)
         if file is None:
             raise Failed("media_unreachable", "A medium's server answered 404.")
-        now = self.versions.get(url, '"1"')
+        now = self.versions.get(url) or f'"{zlib.crc32(file.data):x}"'
         if not self.parts or (version and start and version != now):
             start, length = 0, None
         info = FileInfo(len(file.data), start, now, file.mime, self.parts)

@@ -102,6 +102,8 @@ def tenant_with_everything(dateline: Dateline, capsys: pytest.CaptureFixture[str
         return str(created["id"])
 
     soon, later = (f"{START + hours * HOUR:%Y-%m-%dT%H:%M:%SZ}" for hours in (1, 2))
+    call(dateline, "POST", "/v1/media", {"url": "https://cdn.example.com/acme.png"}, live)
+    call(dateline, "POST", "/v1/media", {"contentType": "image/png", "bytes": 100}, test)
     slots = [{"day": day, "time": "20:00"} for day in DAYS]
     queue = call(dateline, "POST", "/v1/queues", {"name": "Evenings", "slots": slots}, live)["id"]
     call(dateline, "POST", f"/v1/queues/{queue}/reservations", {}, live)

@@ -7,7 +7,7 @@ is a note the copy is whole.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -112,6 +112,32 @@ class MediaStore:
     def delete(self, key: str) -> None:
         """Remove an object; one that is not there is no error. Raises `MediaUnavailable`."""
         self._call("delete_object", key)
+
+    def keys_of(self, workspace_id: str) -> Iterator[list[str]]:
+        """All that is kept of a workspace, in pages: for an operator (no function may list so). Raises `MediaUnavailable`."""
+        try:
+            pages = self._client.get_paginator("list_objects_v2")
+            for kind in ("pins", "uploads"):
+                months = [
+                    found["Prefix"] for page in pages.paginate(Bucket=self._bucket, Prefix=f"{kind}/", Delimiter="/")
+                    for found in page.get("CommonPrefixes", ())
+                ]
+                for month in months:
+                    for page in pages.paginate(Bucket=self._bucket, Prefix=f"{month}{workspace_id}/"):
+                        if keys := [found["Key"] for found in page.get("Contents", ())]:
+                            yield keys
+        except (BotoCoreError, ClientError) as error:
+            raise MediaUnavailable(type(error).__name__) from error
+
+    def remove(self, keys: Sequence[str]) -> None:
+        """Remove up to 1,000 objects. Raises `MediaUnavailable` unless all are gone."""
+        try:
+            wanted = {"Objects": [{"Key": key} for key in keys], "Quiet": True}
+            failed = self._client.delete_objects(Bucket=self._bucket, Delete=wanted).get("Errors")
+        except (BotoCoreError, ClientError) as error:
+            raise MediaUnavailable(type(error).__name__) from error
+        if failed:
+            raise MediaUnavailable(f"{len(failed)} objects could not be removed")
 
     def signed(self, key: str, mime: str) -> str:
         """An address from which anybody can fetch the object for a while. Signing asks nobody."""

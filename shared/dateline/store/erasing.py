@@ -83,6 +83,14 @@ def connections_of(workspace_id: str) -> list[WorkspaceRow]:
 
 
 @answered
+def media_of(workspace_id: str, sides: Sequence[str]) -> list[WorkspaceRow]:
+    """Uploads, copies with an id, and copies that are being made (two scans)."""
+    named = [row for row in WorkspaceRow.scan(WorkspaceRow.pk.startswith("media#")) if (row.body or {}).get("partition") in sides]
+    begun = WorkspaceRow.scan(WorkspaceRow.pk.startswith("copy#") & WorkspaceRow.pk.contains(f"/{workspace_id}/"))
+    return [*named, *begun]
+
+
+@answered
 def profiles_of(workspace_id: str) -> list[ProfileRow]:
     """All profiles of a workspace, connected or not (a scan)."""
     return list(ProfileRow.scan(ProfileRow.workspace_id == workspace_id, consistent_read=True))

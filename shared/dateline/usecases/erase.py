@@ -27,10 +27,11 @@ log = logging.getLogger("dateline")
 
 KINDS = (
     "keys", "imports", "posts", "underWay", "entries", "bookings", "profiles", "queues", "events", "cursors", "requests", "other",
+    "media", "files",
 )
 """What is counted. `underWay` are posts among the others that a network was being given; `entries` schedule entries of posts
 that waited; `events` and `cursors` rows of the feed; `other` settings, counters, consents and what
-else stands under the workspace."""
+else stands under the workspace; `media` uploads and copies with an id, `files` the objects of the bucket, copies of posts too."""
 
 
 def erase(deps: Deps, workspace_id: str, *, really: bool) -> dict[str, int]:
@@ -59,6 +60,7 @@ class _Erasing:
         for side in self.sides:
             self._feed(side)
         self._take("requests", erasing.requests_of(self.sides))
+        self._media()
         self._rest()
         return dict(self.counts)
 
@@ -119,6 +121,14 @@ class _Erasing:
             self._take("cursors", erasing.cursors_of(ids))
         self._take("events", events)
         self._take("events", erasing.head_of(side))
+
+    def _media(self) -> None:
+        """Files before the rows that name them: a copy that is being made ends up with the others, or is found by another run."""
+        for keys in self.deps.media.keys_of(self.workspace_id):
+            self.counts["files"] += len(keys)
+            if self.really:
+                self.deps.media.remove(keys)
+        self._take("media", erasing.media_of(self.workspace_id, self.sides))
 
     def _rest(self) -> None:
         """Settings, counters, and whatever else stands under the workspace's own keys."""
