@@ -495,7 +495,7 @@ class FacebookNetwork(Network):
             return {"video_status": "error", "uploading_phase": up, "processing_phase": broken, "publishing_phase": idle}
         done = {"status": "complete"}
         out = {"status": "complete", "publish_status": "published"} if video.entry else {
-            "status": "not_started", "publish_status": "scheduled", "publish_time": video.scheduled,
+            "status": "complete", "publish_status": "scheduled", "publish_time": video.scheduled,
         }
         return {"video_status": "ready", "uploading_phase": up, "processing_phase": done, "publishing_phase": out}
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import parse_qsl
 
-from dateline.domain.content import Segment
+from dateline.domain.content import Draft, Media, Segment
 from dateline.platforms.base import Delivery, NotReady, Publisher, Remote, Unknown
 from dateline.platforms.registry import publisher
 from local.networks.base import Entry, World
 from local.networks.containers import MetaNetwork
 from tests.contract.inprocess import FakeClock, InProcessHttp, Pinned, Sent, account_of, delivery_of
+from tests.samples import Sample
 
 
 class Desk:
@@ -33,6 +34,13 @@ class Desk:
 
     def delivery(self, *segments: str | Segment, **options: Any) -> Delivery:
         return delivery_of(self.http, self.account, *segments, options=options, media=self.media)
+
+    def sample(self, sample: Sample) -> tuple[Draft, Delivery]:
+        """A post of one of the network's shapes, as it is checked and as it is delivered."""
+        media = tuple(Media.from_dict(item) for item in sample.media)
+        segments = tuple(Segment(f"Segment {number}", media if number == 0 else ()) for number in range(sample.segments))
+        draft = Draft(segments, sample.options, Segment("First comment") if sample.comment else None)
+        return draft, self.delivery(*draft.whole, **sample.options)
 
     def prepare(self, delivery: Delivery, most: int = 20) -> int:
         """Prepare until it is done; how often it was not ready."""

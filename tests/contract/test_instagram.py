@@ -35,6 +35,7 @@ from local.networks.containers import LONG_LIFE
 from local.networks.instagram import InstagramNetwork
 from tests.contract.container_desk import Desk, form
 from tests.contract.inprocess import Sent, account_of
+from tests.samples import Sample, samples_of
 
 # Parameters of POST /{ig-user-id}/media by what is made, transcribed from the reference of ig-user/media and the content
 # publishing guide (developers.facebook.com/documentation/instagram-platform, read 2026-11). Nothing else may be sent.
@@ -541,6 +542,24 @@ def test_what_does_not_fit_the_content_is_left_out_with_a_warning(
     draft = Draft((Segment("Hello", media),), options)
     assert [warning.rule for warning in RULES.advise(draft, {})] == [f"instagram.{rule}.ignored" for rule in rules]
     assert check(RULES, draft, {}) == []
+
+
+def test_many_hashtags_are_warned_of_and_taken() -> None:
+    draft = Draft((Segment(" ".join(f"#tag{n}" for n in range(6)), (PICTURE,)),))
+    assert RULES.advise is not None
+    assert [warning.rule for warning in RULES.advise(draft, {})] == ["instagram.hashtags.many"]
+    assert check(RULES, draft, {}) == []
+
+
+@pytest.mark.parametrize("sample", samples_of("instagram"), ids=lambda sample: sample.name)
+def test_every_shape_of_post_breaks_no_rule_and_goes_out_as_it_is(desk: Desk, sample: Sample) -> None:
+    draft, delivery = desk.sample(sample)
+    assert check(RULES, draft, {}) == []
+    remotes = desk.publish_all(delivery)
+    assert [entry.remote_id for entry in desk.entries()] == [remote.id for remote in remotes]
+    shown = [segment.text if sample.shows_text else "" for segment in draft.whole]
+    assert desk.visible() == shown
+    assert len(desk.entries()[0].media) == len(sample.media)
 
 
 @pytest.mark.parametrize("fault", ["rate_limit", "server_error", "slow", "reject", "expired_token", "lost_answer"])

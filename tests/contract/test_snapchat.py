@@ -39,6 +39,7 @@ from local.networks.base import World
 from local.networks.files import File
 from local.networks.snapchat import SnapchatNetwork, SnapProfile, _decrypted
 from tests.contract.inprocess import FakeClock, InProcessHttp, Pinned, PinnedFile, Sent, account_of, delivery_of
+from tests.samples import Sample, samples_of
 
 CLIP = Media("https://media.example/clip.mp4", "video")
 PICTURE = Media("https://media.example/picture.jpg")
@@ -178,6 +179,12 @@ def test_a_picture_that_should_be_a_spotlight_is_published_as_a_story_and_told(d
     assert RULES.advise is not None
     told = RULES.advise(Draft((Segment("Hi", (PICTURE,)),), {"contentType": "spotlight"}), {})
     assert [v.rule for v in told] == ["snapchat.content_type.ignored", "snapchat.text.ignored"]
+
+
+@pytest.mark.parametrize("sample", samples_of("snapchat"), ids=lambda sample: sample.name)
+def test_every_sample_breaks_no_rule(desk: Desk, sample: Sample) -> None:
+    media = tuple(Media.from_dict(item) for item in sample.media)
+    assert check(RULES, Draft((Segment("Words", media),), sample.options), desk.account.settings) == []
 
 
 @pytest.mark.parametrize("size", [9_999_999, 10_000_000, 10_000_001, 25_000_007])

@@ -38,6 +38,7 @@ from local.networks.threads import ThreadsNetwork, link
 from local.networks.threads import count as counted_by_threads
 from tests.contract.container_desk import Desk, form
 from tests.contract.inprocess import Sent, account_of
+from tests.samples import Sample, samples_of
 
 # Parameters of POST /{threads-user-id}/threads, transcribed from reference/publishing (2026-04-20) and create-posts/polls
 # (2026-07-02), each with the values of media_type it goes with. Nothing else may be sent.
@@ -627,6 +628,17 @@ def test_two_countings_agree(text: str, emoji: list[str]) -> None:
 
 def test_an_emoji_counts_its_bytes() -> None:
     assert [length(text, {}) for text in ("abc", "ä", "日", "🦊", "👍🏽", "👩‍👩‍👧", "🇩🇪", "1️⃣")] == [3, 1, 1, 4, 8, 18, 8, 7]
+
+
+@pytest.mark.parametrize("sample", samples_of("threads"), ids=lambda sample: sample.name)
+def test_every_shape_of_post_breaks_no_rule_and_goes_out_as_it_is(desk: Desk, sample: Sample) -> None:
+    draft, delivery = desk.sample(sample)
+    assert check(RULES, draft, {}) == []
+    remotes = desk.publish_all(delivery)
+    assert [entry.remote_id for entry in desk.entries()] == [remote.id for remote in remotes]
+    shown = [segment.text if sample.shows_text else "" for segment in draft.whole]
+    assert desk.visible() == shown
+    assert len(desk.entries()[0].media) == len(sample.media)
 
 
 @pytest.mark.parametrize("fault", ["rate_limit", "server_error", "slow", "reject", "expired_token", "lost_answer"])

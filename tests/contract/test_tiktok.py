@@ -34,6 +34,7 @@ from local.networks import files
 from local.networks.base import World
 from local.networks.tiktok import Creator, TikTokNetwork
 from tests.contract.inprocess import FakeClock, InProcessHttp, Pinned, Sent, account_of, delivery_of
+from tests.samples import Sample, samples_of
 
 # Transcribed from developers.tiktok.com (Content Posting API: direct post, photo post, upload; October and November 2026).
 VIDEO_INFO = {
@@ -352,8 +353,15 @@ def test_a_public_post_waits_some_time_for_its_own_id_and_a_private_one_does_not
     desk.publish(private)
     desk.clock.advance(5)
     publish_id = private.checkpoint["publishId"]
-    remote = Remote(publish_id, None, {"publishId": publish_id, "status": "PUBLISH_COMPLETE"})
+    extra = {"publishId": publish_id, "status": "PUBLISH_COMPLETE", "privacyLevel": "SELF_ONLY"}
+    remote = Remote(publish_id, None, extra)
     assert PUBLISHER.resolve(private, 0) == Found((remote,))
+
+
+@pytest.mark.parametrize("sample", samples_of("tiktok"), ids=lambda sample: sample.name)
+def test_every_sample_breaks_no_rule(desk: Desk, sample: Sample) -> None:
+    media = tuple(Media.from_dict(item) for item in sample.media)
+    assert check(RULES, Draft((Segment("Words", media),), sample.options), desk.account.settings) == []
 
 
 def test_what_is_known_to_be_out_stays_so_when_the_wait_for_its_id_breaks(desk: Desk) -> None:

@@ -56,12 +56,13 @@ def test_the_caps_are_those_of_the_sources() -> None:
     assert {name: registry.rules(name).daily_cap.limit for name in NAMES} == {  # type: ignore[union-attr]
         "mastodon": 300 * 24 // 3, "bluesky": 35_000 // 3, "x": 2_400, "telegram": 20 * 60 * 24, "sandbox": 10_000,
         "linkedin": 150, "facebook": 400, "youtube": 100, "google_business": 10 * 60 * 24,
+        "tiktok": 15, "snapchat": 100, "threads": 250, "instagram": 100, "reddit": 100 * 60 * 24, "pinterest": 100 * 60 * 24,
     }
 
 
 def test_a_first_comment_is_had_where_an_account_can_reply_to_itself() -> None:
     assert {name for name in NAMES if registry.rules(name).first_comment} == {
-        "mastodon", "bluesky", "x", "sandbox", "linkedin", "facebook", "youtube",
+        "mastodon", "bluesky", "x", "sandbox", "linkedin", "facebook", "youtube", "threads", "instagram", "reddit",
     }
 
 

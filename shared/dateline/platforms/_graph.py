@@ -80,9 +80,9 @@ class GraphPublisher(Standard):
         """The entries of a list, page by page, newest first, at most `PAGES` of them."""
         for _ in range(PAGES):
             page = self.read(delivery.account, delivery.http, path, **fields)
-            yield from (entry for entry in page.get("data") or () if isinstance(entry, dict) and entry.get("id"))
-            paging = page.get("paging") or {}
-            after = (paging.get("cursors") or {}).get("after")
+            yield from (entry for entry in objects_in(page.get("data")) if entry.get("id"))
+            paging = object_in(page.get("paging"))
+            after = object_in(paging.get("cursors")).get("after")
             if not after or not paging.get("next"):
                 return
             fields = {**fields, "after": str(after)}
@@ -94,6 +94,16 @@ class GraphPublisher(Standard):
         except Outcome:
             return {}
         return {"dailyPosts": counts[1]} if counts is not None and counts[1] > 0 else {}
+
+
+def object_in(value: Any) -> dict[str, Any]:
+    """What should be an object; an empty one for anything else."""
+    return value if isinstance(value, dict) else {}
+
+
+def objects_in(value: Any) -> list[dict[str, Any]]:
+    """The objects of what should be a list of them."""
+    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
 
 
 def moment(said: Any) -> datetime | None:
@@ -119,7 +129,7 @@ def _limit(answer: Answer) -> tuple[int, int] | None:
     try:
         entry = said_by(answer)["data"][0]
         return int(entry["quota_usage"]), int(entry["config"]["quota_total"])
-    except (KeyError, IndexError, TypeError, ValueError):
+    except (KeyError, IndexError, TypeError, ValueError, OverflowError):
         return None
 
 

@@ -14,6 +14,8 @@ FEED_RATIO = (4 / 5, 1.91)
 """Width by height of a picture in the feed; a story's may have any."""
 STORY_SECONDS, STORY_BYTES = (3.0, 60.0), 100 * 1024 * 1024
 MOST_MEDIA = 10
+NOTICED_HASHTAGS = 5
+"""Reported by another vendor (Ayrshare) and not by Instagram's own pages: a warning, no refusal."""
 
 OPTIONS_FOR: Mapping[str, tuple[Kind, ...]] = {
     "collaborators": ("image", "carousel", "reel"),
@@ -118,6 +120,10 @@ def _advise(draft: Draft, settings: Mapping[str, Any]) -> list[Violation]:
         if name in options and kind not in kinds:
             rule = re.sub(r"([A-Z])", lambda letter: "_" + letter.group().lower(), name)
             add(rule, f"options/{name}", f"Instagram has no {name} for a post that is published as {kind}: it is left out.")
+    tags = _hashtags(segment.text, settings)
+    if kind != "story" and tags > NOTICED_HASHTAGS:
+        detail = f"Instagram is said to heed only {NOTICED_HASHTAGS} hashtags of a post; this one has {tags}."
+        found.append(Violation("instagram.hashtags.many", 0, "text", detail, NOTICED_HASHTAGS, tags, "hashtags"))
     if kind == "story" and segment.text.strip():
         add("text", "text", "A story on Instagram has no caption: the text does not appear.")
     for place, item in enumerate(segment.media):

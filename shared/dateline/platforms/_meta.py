@@ -119,9 +119,7 @@ def _meaning(status: int, error: MetaError | None, subcodes: Mapping[int, Meanin
 
 def regained_in(answer: Answer) -> float | None:
     """Seconds until calls are taken again by `X-Business-Use-Case-Usage`, which counts in minutes; None when Meta names none."""
-    minutes = [use.get("estimated_time_to_regain_access") for _, use in _uses(answer)]
-    known = [float(value) for value in minutes if isinstance(value, int | float) and value > 0]
-    return max(known) * 60 if known else None
+    return max((minutes * 60 for _, use in _uses(answer) if (minutes := _minutes(use))), default=None)
 
 
 def quotas_of(answer: Answer, now: datetime) -> tuple[Quota, ...]:
@@ -134,9 +132,9 @@ def quotas_of(answer: Answer, now: datetime) -> tuple[Quota, ...]:
             whose: Literal["account", "app"] = "app" if scope == "app" else "account"
             found.append(Quota(whose, name, LIMIT_UNITS, max(0, LIMIT_UNITS - used)))
     for kind, use in _uses(answer):
-        used, minutes = _most(use), use.get("estimated_time_to_regain_access")
+        used, minutes = _most(use), _minutes(use)
         if used is not None:
-            resets = now + timedelta(minutes=minutes) if isinstance(minutes, int | float) and minutes > 0 else None
+            resets = now + timedelta(minutes=minutes) if minutes else None
             found.append(Quota("account", f"usage.{kind}", LIMIT_UNITS, max(0, LIMIT_UNITS - used), resets))
     return tuple(found)
 
@@ -153,7 +151,7 @@ def token_from(who: str, http: Http, url: str, params: Mapping[str, str]) -> tup
     if not body.get("access_token"):
         raise Retry("answer_unreadable", f"{who} answered the exchange of a token without one.")
     seconds = body.get("expires_in")
-    return str(body["access_token"]), int(seconds) if isinstance(seconds, int | float) and seconds > 0 else None
+    return str(body["access_token"]), int(seconds) if isinstance(seconds, int | float) and 0 < seconds < 10**9 else None
 
 
 def _uses(answer: Answer) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -176,14 +174,20 @@ def _json(answer: Answer, header: str) -> Mapping[str, Any]:
 
 def _most(use: Mapping[str, Any]) -> int | None:
     shares = [use.get(name) for name in ("call_count", "total_time", "total_cputime")]
-    known = [round(share) for share in shares if isinstance(share, int | float)]
+    known = [round(share) for share in shares if isinstance(share, int | float) and 0 <= share < 10_000]
     return max(known) if known else None
+
+
+def _minutes(use: Mapping[str, Any]) -> float:
+    """How long calls are refused, 0 where that is not said (or not to be believed: more than a year)."""
+    value = use.get("estimated_time_to_regain_access")
+    return float(value) if isinstance(value, int | float) and 0 < value < 525_600 else 0.0
 
 
 def _number(value: Any) -> int | None:
     try:
         return int(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from ..domain.content import Draft, Segment
-from ..domain.rules import MediaLimit, Rules, TextLimit, Violation
+from ..domain.rules import DailyCap, MediaLimit, Rules, TextLimit, Violation
 
 IMAGE_FORMATS = ("image/jpeg", "image/png")
 IMAGE_BYTES = 20 * 1024 * 1024
@@ -99,6 +99,7 @@ RULES = Rules(
     " pictures, rate limits, deleting and listing are not documented",
     most_media=1,
     min_media=1,
+    daily_cap=DailyCap(100, 24, "a figure of Dateline's own: Snap documents no limit for posting", "dailyPosts"),
     deletes=False,
     options={
         "type": "object",

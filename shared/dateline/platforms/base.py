@@ -199,11 +199,13 @@ class Found(NamedTuple):
     remotes: tuple[Remote, ...]
 
 
-class Absent(NamedTuple):
+@dataclass(frozen=True)
+class Absent:
     """Resolve looked and saw nothing. A slow server may still be writing: it counts only after the settling time, twice."""
 
 
-class SafeToRepeat(NamedTuple):
+@dataclass(frozen=True)
+class SafeToRepeat:
     """It is not there, and sending the same again cannot double it (a record key of our own choosing): one look after the
     settling time is enough."""
 

@@ -114,7 +114,7 @@ class Body:
 
     def __init__(self, file: MediaFile, before: bytes = b"", after: bytes = b"", piece: int = 8 * 1024 * 1024) -> None:
         self._file, self._before, self._after, self._piece = file, before, after, piece
-        self._at, self._ahead = 0, b""
+        self._at, self._ahead, self._used = 0, b"", 0
         self._length = len(before) + file.size + len(after)
 
     def __len__(self) -> int:
@@ -131,9 +131,11 @@ class Body:
         """
         if size < 0:
             return b"".join(self)
-        if not self._ahead:
-            self._ahead = self._next()
-        out, self._ahead = self._ahead[:size], self._ahead[size:]
+        if self._used >= len(self._ahead):
+            self._ahead, self._used = self._next(), 0
+        # A connection asks for 16 KB at a time: what is left of a piece is not copied for each.
+        out = self._ahead[self._used : self._used + size]
+        self._used += len(out)
         return out
 
     def _next(self) -> bytes:

@@ -13,7 +13,7 @@ from typing import Any
 
 from ._container_state import Item, Plan
 from ._containers import ContainerPublisher, Listed
-from ._graph import CLOCK_SKEW, moment, plain
+from ._graph import CLOCK_SKEW, moment, object_in, objects_in, plain
 from ._instagram_rules import OPTIONS_FOR, Kind, kind_of
 from ._instagram_rules import RULES as RULES
 from ._meta import VERSION, Meaning, bearer_token, token_from
@@ -180,10 +180,11 @@ class InstagramPublisher(ContainerPublisher):
         if named:
             return {"id": named, **self.read(account, http, named, fields="id,username")}
         fields = "instagram_business_account{id,username}"
-        pages = self.read(account, http, "me/accounts", fields=fields, limit="100").get("data") or ()
-        found = [page["instagram_business_account"] for page in pages if page.get("instagram_business_account")]
+        pages = objects_in(self.read(account, http, "me/accounts", fields=fields, limit="100").get("data"))
+        tied = [object_in(page.get("instagram_business_account")) for page in pages]
+        found = [entry for entry in tied if entry.get("id")]
         if len(found) == 1:
-            return dict(found[0])
+            return found[0]
         if not found:
             raise Failed("no_account", "No page of this Facebook user is tied to an Instagram account for professionals.")
         known = ", ".join(f"{entry['id']} (@{entry.get('username')})" for entry in found)

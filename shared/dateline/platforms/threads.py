@@ -14,7 +14,7 @@ from typing import Any
 from ..domain.content import Media
 from ._container_state import Item, Plan
 from ._containers import ContainerPublisher, Listed
-from ._graph import moment, plain
+from ._graph import moment, object_in, plain
 from ._meta import Meaning, token_from
 from ._threads_rules import OPTION_FIELDS, has_attachment, poll_of
 from ._threads_rules import RULES as RULES
@@ -97,7 +97,7 @@ class ThreadsPublisher(ContainerPublisher):
             at = moment(post.get("timestamp"))
             if at is not None and at < since.replace(microsecond=0):
                 continue
-            if parent and str((post.get("replied_to") or {}).get("id") or parent) != parent:
+            if parent and str(object_in(post.get("replied_to")).get("id") or parent) != parent:
                 continue
             link = post.get("permalink")
             remote = Remote(str(post["id"]), str(link) if link else None)

@@ -383,6 +383,8 @@ def _remote(delivery: Delivery, status: str, ids: Any) -> Remote:
     """What is out: TikTok's id of the post, which private ones have not; then it is known by its publish_id."""
     publish_id = str(delivery.checkpoint["publishId"])
     extra = {"publishId": publish_id, "status": status}
+    if audience := (delivery.checkpoint.get("creator") or {}).get("privacy"):
+        extra["privacyLevel"] = audience  # what became of "the most public one": an app that is not audited posts for nobody
     if status == "SEND_TO_USER_INBOX":
         extra["note"] = "It is in the inbox of the user's TikTok app, to be finished and posted there."
     if not ids:

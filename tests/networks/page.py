@@ -1,0 +1,73 @@
+"""docs/networks.md: what the matrix saw, for people."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dateline.platforms import registry
+
+if TYPE_CHECKING:
+    from .matrix import Results
+
+PAGE = Path(__file__).parents[2] / "docs" / "networks.md"
+
+FAULTS = {
+    "rate_limit": "429, or the network's own way to say so", "server_error": "500, nothing done", "slow":
+    "works longer than it is waited for", "reject": "refuses for good", "expired_token": "every access token lapses",
+    "lost_answer": "does its work, and the connection breaks",
+}
+AT = {"publish": "at the publishing call", "prepare": "at the first call before it"}
+LIVES = ("edited before its time", "cancelled before its time", "unpublished", "token dead, then connected again")
+
+
+def page(results: dict[str, Results]) -> str:
+    """The whole page from what was seen."""
+    names = [name for name in registry.names() if name in results]
+    out = [
+        "# Every network, and what happens when it fails", "",
+        "Each cell was played over the real handlers against a stand-in of the network (`tests/networks`), and compared with",
+        "what a reader of the network would see: nothing ever stood twice. `python -m tests.networks.matrix` plays it all again",
+        "and writes this page; the tests fail when it is stale. What the networks take is in [platforms.md](platforms.md).", "",
+        "| network | shapes of post | edit | cancel | unpublish | token dies, is renewed by a person | may end `unconfirmed` |",
+        "|---|---|---|---|---|---|---|",
+        *(_row(name, results[name]) for name in names), "",
+        "A worker that dies at any of its calls, each in turn, leaves no post twice either:", "",
+        "| network | shape | ends |", "|---|---|---|",
+        *(f"| {registry.rules(name).name} | {shape} | {ends} |" for name in names for shape, ends in _crashes(results[name])), "",
+    ]
+    for name in names:
+        out += _section(name, results[name])
+    return "\n".join(out).rstrip() + "\n"
+
+
+def _row(name: str, seen: Results) -> str:
+    lives = seen["any"]
+    unsure = sorted({
+        f"{shape}: {case.partition(': ')[2].replace('_', ' ')}"
+        for shape, cases in seen.items() if shape not in ("any", "crashes")
+        for case, end in cases.items() if end.startswith("unconfirmed")
+    })
+    shapes = ", ".join(dict.fromkeys(shape for shape in seen if shape not in ("any", "crashes")))
+    cells = [registry.rules(name).name, shapes, *(lives[life] for life in LIVES), "; ".join(unsure) or "no"]
+    return f"| {' | '.join(cells)} |"
+
+
+def _crashes(seen: Results) -> list[tuple[str, str]]:
+    return sorted(seen.get("crashes", {}).items())
+
+
+def _section(name: str, seen: Results) -> list[str]:
+    rules = registry.rules(name)
+    shapes = [shape for shape in seen if shape not in ("any", "crashes")]
+    unsure = any(end.startswith("unconfirmed") for shape in shapes for end in seen[shape].values())
+    out = [f"## {rules.name}", "", rules.exactly_once, ""]
+    if unsure:
+        out += ["Where it ends `unconfirmed`, the network was asked and could not tell; a person decides.", ""]
+    out += [f"| | what the network does | {' | '.join(shapes)} |", "|---|---|" + "---|" * len(shapes)]
+    cases = dict.fromkeys(case for shape in shapes for case in seen[shape])
+    for case in cases:
+        at, _, fault = case.partition(": ")
+        what = f"{FAULTS[fault]}, {AT[at]}" if fault else ""
+        out.append(f"| {f'`{fault}`' if fault else case} | {what} | {' | '.join(seen[s].get(case, '') for s in shapes)} |")
+    return [*out, ""]
