@@ -88,3 +88,13 @@ def test_who_says_no_gets_no_profile(dateline: Dateline, platform: str) -> None:
     begun = dateline.api("POST", f"/v1/connect/{platform}", body).json()
     answer = dateline.api("GET", go(dateline, begun["authorizeUrl"] + "&deny=1"), key=None)
     assert answer.json()["errors"][0]["code"] == "access_denied"
+
+
+def test_a_post_goes_out_with_a_token_that_deliver_renews_with_the_operators_app(dateline: Dateline) -> None:
+    """Through the real handlers: what deliver's role may read is checked on the way."""
+    profile = connected(dateline, "x")[0]
+    dateline.clock.advance(3 * 3600)
+    post = dateline.post(profile["id"], text="Three hours later", publishNow=True)
+    dateline.stack.settle(timers=False)
+    assert dateline.read(post["id"])["status"] == "published"
+    assert dateline.stack.calls["secretsmanager", "GetSecretValue"] >= 1

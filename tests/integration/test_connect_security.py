@@ -292,6 +292,7 @@ def test_no_secret_of_a_consent_is_ever_shown_logged_announced_or_stored_as_it_i
         else:
             come(back)
         dateline.http.unreachable = False
+        assert read(dateline, begun)["status"] == ("connected" if end == "connected" else "failed"), end
         shown += [dateline.api("GET", f"/v1/connections/{begun['connectionId']}"), dateline.api("GET", back, key=None)]
     network.pages = PAGES
     begun = begin(dateline)

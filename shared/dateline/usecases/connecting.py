@@ -174,6 +174,10 @@ def finish(deps: Deps, state: str, code: str, error: str) -> Came:
         log.warning("a connection broke off", extra={"connection_id": connection.id, "reason": type(broken).__name__})
         detail = f"A service this needs did not answer. Look whether the account is connected; if it is not: {again(connection)}"
         return _failed(deps, connection, "interrupted", Problem("try_again", detail))
+    except Exception:
+        detail = f"Something went wrong here. Look whether the account is connected; if it is not: {again(connection)}"
+        _failed(deps, connection, "interrupted", Problem("internal_error", detail))
+        raise
 
 
 def _of_state(deps: Deps, state: str) -> Connection:
