@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import json
 import sys
+from concurrent.futures import ProcessPoolExecutor
 from datetime import timedelta
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -277,11 +279,16 @@ def main() -> None:
     from .page import PAGE, page
 
     names = sys.argv[1:] or [kind.platform for kind in STAND_INS]
-    for name in names:
-        known = results()
-        known[name] = {**play(name), "crashes": dying(name)}
-        RESULTS.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        for name, seen in zip(names, pool.map(whole, names), strict=True):
+            print(name)
+            RESULTS.write_text(json.dumps({**results(), name: seen}, indent=1) + "\n", encoding="utf-8")
     PAGE.write_text(page(results()), encoding="utf-8")
+
+
+def whole(network: str) -> Results:
+    """All that the page says of a network."""
+    return {**play(network), "crashes": dying(network)}
 
 
 if __name__ == "__main__":
