@@ -28,9 +28,10 @@ def shapes_of(network: str) -> tuple[str, ...]:
     return SHAPES if network in THREADED else SHAPES[:2]
 
 
-def connect(dateline: Dateline, network: str) -> str:
-    """A profile with an account of its own on `network`, so that a case sees nothing of the ones before."""
-    profile_id = f"prof_{network}_{next(_numbers)}"
+def connect(dateline: Dateline, network: str, kind: str = "") -> str:
+    """A profile with an account of its own on `network`, so that a case sees nothing of the ones before. `kind` is the kind of
+    account where the stand-in has several, which go by the profile's id."""
+    profile_id = f"prof_{network}_{kind}{next(_numbers)}"
     profile_of(dateline.deps, dateline.world, NETWORKS_URL, WORKSPACE, network, profile_id)
     return profile_id
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from datetime import timedelta
 from multiprocessing import get_context
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from dateline.domain.post import Target
+from dateline.platforms.base import AnswerLost
 from local.networks.base import FAULTS, Entry
 from local.networks.registry import NETWORKS as STAND_INS
 from local.stack import Crash, Phase
@@ -33,12 +35,24 @@ Results = dict[str, dict[str, str]]
 """By shape of post, then by what happened to it: how it ended."""
 
 
-class Stage:
-    """One network, set up for cases."""
+OTHER_KINDS = ("linkedin:member", "instagram:facebook", "mastodon:gotosocial")
+"""Accounts of another kind than the ordinary one of their network, by the name that the stand-in knows them by. They are played
+with three shapes only: what differs is how they are asked, not what they take."""
 
-    def __init__(self, dateline: Dateline, network: str) -> None:
-        self.dateline, self.network = dateline, network
+NAMES = (*(kind.platform for kind in STAND_INS), *OTHER_KINDS)
+
+
+class Stage:
+    """One network, or a kind of account there, set up for cases."""
+
+    def __init__(self, dateline: Dateline, name: str) -> None:
+        self.dateline = dateline
+        self.network, _, self.kind = name.partition(":")
         self.number = 0
+
+    def connect(self) -> str:
+        """A profile with an account of its own."""
+        return connect(self.dateline, self.network, self.kind)
 
     def make(self, sample: Sample, profile: str, **more: Any) -> str:
         """A post of this shape on that profile, sent on its way at once unless `more` says when; its id."""
@@ -95,48 +109,48 @@ def said(target: Target) -> str:
     return f"{target.status}{f' ({code})' if code and code != target.status else ''}{tries}{comment}"
 
 
-def play(network: str) -> Results:
+def play(name: str) -> Results:
     """Every case of one network."""
     found: Results = {}
     with Dateline(call_seconds=CALL_SECONDS) as dateline:
-        stage = Stage(dateline, network)
-        for sample in distinct(samples_of(network)):
+        stage = Stage(dateline, name)
+        for sample in samples(name):
             found[sample.name] = shapes(stage, sample)
         dateline.world.faults.clear()
-        found["any"] = lives(stage, samples_of(network)[0])
+        found["any"] = lives(stage, samples(name)[0])
     return found
 
 
-def dying(network: str) -> dict[str, str]:
-    """The worker dies at each call of a delivery, for the shapes with most steps; how those posts ended, and how many."""
-    wanted = [sample for sample in samples_of(network) if sample.files or sample.media][:1]
-    wanted += [sample for sample in samples_of(network) if sample.segments > 1 or sample.comment][:1]
-    return {sample.name: crashes(network, sample) for sample in wanted or samples_of(network)[:1]}
+def samples(name: str) -> tuple[Sample, ...]:
+    """What a network is played with. Their names are told apart by a test."""
+    network, _, kind = name.partition(":")
+    found = samples_of(network)
+    return (*found[:2], found[-1]) if kind else found
 
 
-def distinct(samples: tuple[Sample, ...]) -> list[Sample]:
-    """The samples with names that tell them apart."""
-    counts: dict[str, int] = {}
-    out = []
-    for sample in samples:
-        counts[sample.name] = counts.get(sample.name, 0) + 1
-        again = counts[sample.name]
-        out.append(sample._replace(name=f"{sample.name} {again}") if again > 1 else sample)
-    return out
+def dying(name: str) -> dict[str, str]:
+    """The worker dies at each call of a delivery, or the call's answer is lost, for the shapes with most steps; how those posts
+    ended, and how many."""
+    wanted = [sample for sample in samples(name) if sample.files or sample.media][:1]
+    wanted += [sample for sample in samples(name) if sample.segments > 1 or sample.comment][:1]
+    return {
+        f"{sample.name}: {what}": each_call(name, sample, interrupt)
+        for sample in wanted for what, interrupt in (("worker dies", die), ("answer lost", lose))
+    }
 
 
 def shapes(stage: Stage, sample: Sample) -> dict[str, str]:
     """One shape without trouble, then with every fault at the publishing call, and before it where anything comes before it."""
     world, out = stage.dateline.world, {}
     before = dict(world.met)
-    profile = connect(stage.dateline, stage.network)
+    profile = stage.connect()
     out["no trouble"] = stage.ended(stage.make(sample, profile), sample, profile)
     for at in ("publish", "prepare"):
         if world.met[stage.network, at] == before.get((stage.network, at), 0):
             continue
         for fault in FAULTS:
             world.faults.clear()
-            profile = connect(stage.dateline, stage.network)
+            profile = stage.connect()
             world.add_fault(stage.network, fault, retry_after=RETRY_AFTER, seconds=SLOW_SECONDS, at=at)
             out[f"{at}: {fault}"] = stage.ended(stage.make(sample, profile), sample, profile)
     world.faults.clear()
@@ -153,7 +167,7 @@ def lives(stage: Stage, sample: Sample) -> dict[str, str]:
 
 def later(stage: Stage, sample: Sample) -> tuple[str, str]:
     """A post some time ahead, given to its network already where that keeps posts; its profile and its id."""
-    profile = connect(stage.dateline, stage.network)
+    profile = stage.connect()
     post_id = stage.make(sample, profile, at=stage.dateline.clock.now() + AHEAD)
     stage.dateline.stack.run_for(timedelta(minutes=2))
     assert stage.seen(profile) == []
@@ -182,7 +196,7 @@ def cancelled(stage: Stage, sample: Sample) -> str:
 
 def unpublished(stage: Stage, sample: Sample) -> str:
     """It is taken down again."""
-    profile = connect(stage.dateline, stage.network)
+    profile = stage.connect()
     post_id = stage.make(sample, profile)
     stage.ended(post_id, sample, profile)
     headers = {"prefer": "respond-async"}
@@ -199,7 +213,7 @@ def unpublished(stage: Stage, sample: Sample) -> str:
 def died(stage: Stage, sample: Sample) -> str:
     """The account's grant is dead when the post's time comes; later a person connects it again."""
     dateline = stage.dateline
-    profile_id = connect(dateline, stage.network)
+    profile_id = stage.connect()
     profile = dateline.deps.profiles.get(profile_id)
     assert profile is not None
     good = dateline.deps.secrets.open(profile.workspace_id, profile.id, profile.secret)
@@ -220,41 +234,57 @@ def secret(name: str) -> bool:
     return any(word in name.lower() for word in ("token", "jwt", "password")) and "client" not in name.lower()
 
 
-def crashes(network: str, sample: Sample) -> str:
-    """The worker dies after each of its calls, once; how many of those posts ended how."""
+Interrupt = Callable[[str, str], Exception | None]
+"""What happens after a call (service, network): None for calls that are not counted."""
+
+
+def die(service: str, network: str) -> Exception | None:
+    """The worker dies after the call, whatever it was."""
+    return Crash()
+
+
+def lose(service: str, network: str) -> Exception | None:
+    """The network has done its work, and its answer is lost."""
+    return AnswerLost("the connection broke before the answer came") if service == network else None
+
+
+def each_call(name: str, sample: Sample, interrupt: Interrupt) -> str:
+    """One post for each call of a delivery that is interrupted, until there are no more calls; how many ended how."""
     ends: dict[str, int] = {}
     with Dateline(call_seconds=CALL_SECONDS) as dateline:
-        stage = Stage(dateline, network)
+        stage = Stage(dateline, name)
         number = 0
         while True:
             number += 1
-            profile = connect(dateline, network)
+            profile = stage.connect()
             post_id = stage.make(sample, profile)
-            died_at = crash(dateline, number)
+            happened = interrupted_at(stage, number, interrupt)
             end = stage.ended(post_id, sample, profile)
-            if not died_at:
+            if not happened:
                 return ", ".join(f"{count} {status}" for status, count in sorted(ends.items()))
             status = end.partition(",")[0]
             ends[status] = ends.get(status, 0) + 1
 
 
-def crash(dateline: Dateline, number: int) -> bool:
-    """Let deliveries go on until their external call number `number` is done, and die there. False when there were fewer."""
-    seen, died_now = 0, False
+def interrupted_at(stage: Stage, number: int, interrupt: Interrupt) -> bool:
+    """Let deliveries go on until the call number `number` of those that count is done, and interrupt there. False when there
+    were fewer."""
+    seen, happened = 0, False
 
     def hook(service: str, operation: str, when: Phase) -> None:
-        nonlocal seen, died_now
-        if when == "after" and not died_now:
+        nonlocal seen, happened
+        error = interrupt(service, stage.network) if when == "after" and not happened else None
+        if error is not None:
             seen += 1
             if seen == number:
-                died_now = True
-                raise Crash
+                happened = True
+                raise error
 
     def run() -> None:
-        dateline.stack.run_until(lambda: died_now, limit=timedelta(minutes=20), timers=False)
+        stage.dateline.stack.run_until(lambda: happened, limit=timedelta(minutes=20), timers=False)
 
-    interrupted(dateline, hook, run)
-    return died_now
+    interrupted(stage.dateline, hook, run)
+    return happened
 
 
 def results() -> dict[str, Results]:
@@ -263,32 +293,20 @@ def results() -> dict[str, Results]:
     return found
 
 
-def compare(network: str) -> None:
-    """Play a network and hold it against what the page says."""
-    seen = {shape: cases for shape, cases in results()[network].items() if shape != "crashes"}
-    assert play(network) == seen, f"stale: python -m tests.networks.matrix {network}"
-
-
-def compare_crashes(network: str) -> None:
-    """Let workers die on a network and hold what becomes of it against what the page says."""
-    assert dying(network) == results()[network]["crashes"], f"stale: python -m tests.networks.matrix {network}"
-
-
 def main() -> None:
     """Play the networks that are named, else all, and write what was seen."""
     from .page import PAGE, page
 
-    names = sys.argv[1:] or [kind.platform for kind in STAND_INS]
+    names = sys.argv[1:] or list(NAMES)
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
         for name, seen in zip(names, pool.map(whole, names), strict=True):
-            print(name)
             RESULTS.write_text(json.dumps({**results(), name: seen}, indent=1) + "\n", encoding="utf-8")
     PAGE.write_text(page(results()), encoding="utf-8")
 
 
-def whole(network: str) -> Results:
+def whole(name: str) -> Results:
     """All that the page says of a network."""
-    return {**play(network), "crashes": dying(network)}
+    return {**play(name), "crashes": dying(name)}
 
 
 if __name__ == "__main__":

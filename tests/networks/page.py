@@ -18,12 +18,13 @@ FAULTS = {
     "lost_answer": "does its work, and the connection breaks",
 }
 AT = {"publish": "at the publishing call", "prepare": "at the first call before it"}
+KINDS = {"member": "a member's account", "facebook": "connected by Facebook's login", "gotosocial": "GoToSocial"}
 LIVES = ("edited before its time", "cancelled before its time", "unpublished", "token dead, then connected again")
 
 
 def page(results: dict[str, Results]) -> str:
     """The whole page from what was seen."""
-    names = [name for name in registry.names() if name in results]
+    names = sorted(results, key=lambda name: (registry.names().index(name.partition(":")[0]), name))
     out = [
         "# Every network, and what happens when it fails", "",
         "Each cell was played over the real handlers against a stand-in of the network (`tests/networks`), and compared with",
@@ -32,9 +33,10 @@ def page(results: dict[str, Results]) -> str:
         "| network | shapes of post | edit | cancel | unpublish | token dies, is renewed by a person | may end `unconfirmed` |",
         "|---|---|---|---|---|---|---|",
         *(_row(name, results[name]) for name in names), "",
-        "A worker that dies at any of its calls, each in turn, leaves no post twice either:", "",
-        "| network | shape | ends |", "|---|---|---|",
-        *(f"| {registry.rules(name).name} | {shape} | {ends} |" for name in names for shape, ends in _crashes(results[name])), "",
+        "A worker that dies after any of its calls, and an answer that is lost at any call to the network, each in turn with a",
+        "post of its own, leave nothing twice either:", "",
+        "| network | shape | posts, and how they ended |", "|---|---|---|",
+        *(f"| {_called(name)} | {shape} | {ends} |" for name in names for shape, ends in _crashes(results[name])), "",
     ]
     for name in names:
         out += _section(name, results[name])
@@ -43,14 +45,20 @@ def page(results: dict[str, Results]) -> str:
 
 def _row(name: str, seen: Results) -> str:
     lives = seen["any"]
-    unsure = sorted({
-        f"{shape}: {case.partition(': ')[2].replace('_', ' ')}"
+    unsure = [
+        (shape, case.partition(": ")[2].replace("_", " "))
         for shape, cases in seen.items() if shape not in ("any", "crashes")
         for case, end in cases.items() if end.startswith("unconfirmed")
-    })
+    ]
     shapes = ", ".join(dict.fromkeys(shape for shape in seen if shape not in ("any", "crashes")))
-    cells = [registry.rules(name).name, shapes, *(lives[life] for life in LIVES), "; ".join(unsure) or "no"]
+    at = f"{', '.join(dict.fromkeys(s for s, _ in unsure))}: after {', '.join(dict.fromkeys(f for _, f in unsure))}"
+    cells = [_called(name), shapes, *(lives[life] for life in LIVES), at if unsure else "no"]
     return f"| {' | '.join(cells)} |"
+
+
+def _called(name: str) -> str:
+    platform, _, kind = name.partition(":")
+    return registry.rules(platform).name + (f" ({KINDS[kind]})" if kind else "")
 
 
 def _crashes(seen: Results) -> list[tuple[str, str]]:
@@ -58,10 +66,10 @@ def _crashes(seen: Results) -> list[tuple[str, str]]:
 
 
 def _section(name: str, seen: Results) -> list[str]:
-    rules = registry.rules(name)
+    rules = registry.rules(name.partition(":")[0])
     shapes = [shape for shape in seen if shape not in ("any", "crashes")]
     unsure = any(end.startswith("unconfirmed") for shape in shapes for end in seen[shape].values())
-    out = [f"## {rules.name}", "", rules.exactly_once, ""]
+    out = [f"## {_called(name)}", "", rules.exactly_once, ""]
     if unsure:
         out += ["Where it ends `unconfirmed`, the network was asked and could not tell; a person decides.", ""]
     out += [f"| | what the network does | {' | '.join(shapes)} |", "|---|---|" + "---|" * len(shapes)]

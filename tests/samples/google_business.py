@@ -11,7 +11,10 @@ OPENING = {"eventTitle": "Opening night", "start": "2026-12-01T18:00", "end": "2
 
 SAMPLES: tuple[Sample, ...] = (
     Sample("text"),
-    Sample("text", (), {"callToAction": {"type": "learn_more", "url": "https://shop.example/"}, "languageCode": "en-GB"}),
+    Sample(
+        "call to action", (),
+        {"callToAction": {"type": "learn_more", "url": "https://shop.example/"}, "languageCode": "en-GB"},
+    ),
     Sample("image", (PHOTO,), files=LARGE),
     Sample("event", (), {"topicType": "event", **OPENING}),
     Sample("offer", (PHOTO,), {"topicType": "offer", **OPENING, "couponCode": "NIGHT10"}, files=LARGE),

@@ -13,6 +13,6 @@ SAMPLES = (
     Sample("reel", (VIDEO,), {"contentType": "reel", "shareToFeed": False, "thumbOffsetMs": 1500}),
     Sample("video", (VIDEO,)),
     Sample("story", (OTHER,), {"contentType": "story"}, shows_text=False),
-    Sample("storyVideo", (VIDEO,), {"contentType": "story"}, shows_text=False),
+    Sample("video story", (VIDEO,), {"contentType": "story"}, shows_text=False),
     Sample("comment", (PICTURE,), comment=True),
 )

@@ -12,7 +12,7 @@ VIDEO = {"url": "https://media.example/pinterest/clip.mp4", "type": "video"}
 
 SAMPLES = (
     Sample("image", (IMAGE,), options={"title": "Soup of the day", "link": "https://example.com/soup"}),
-    Sample("image", (OTHER,)),
+    Sample("plain image", (OTHER,)),
     Sample("gif", (GIF,)),
     Sample("carousel", (IMAGE, OTHER)),
     Sample("video", (VIDEO,), files={VIDEO["url"]: files.mp4(12.0, size=9 * 1024 * 1024)}),

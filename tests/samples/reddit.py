@@ -12,7 +12,7 @@ VIDEO = {"url": "https://media.example/reddit/clip.mp4", "type": "video"}
 
 SAMPLES = (
     Sample("text"),
-    Sample("text", options={"subreddit": "r/other", "title": "A title of its own", "nsfw": True, "spoiler": True}),
+    Sample("titled text", options={"subreddit": "r/other", "title": "A title of its own", "nsfw": True, "spoiler": True}),
     Sample("link", options={"url": "https://example.com/article"}),
     Sample("image", (IMAGE,)),
     Sample("gif", (GIF,)),

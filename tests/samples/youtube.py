@@ -10,8 +10,14 @@ THUMBNAIL = {"url": "https://media.example/cover.jpg", "type": "image"}
 
 SAMPLES: tuple[Sample, ...] = (
     Sample("video", (VIDEO,), {"nativeSchedule": False}),
-    Sample("video", (VIDEO,), {"title": "A film", "tags": ["film", "new york"], "privacy": "unlisted", "categoryId": "24"}),
+    Sample(
+        "unlisted video", (VIDEO,),
+        {"title": "A film", "tags": ["film", "new york"], "privacy": "unlisted", "categoryId": "24"},
+    ),
     Sample("reel", (VIDEO,), {"nativeSchedule": False}, files={VIDEO["url"]: files.mp4(20, 1080, 1920)}),
-    Sample("video", (VIDEO, THUMBNAIL), {"nativeSchedule": False}, files={THUMBNAIL["url"]: files.jpeg(1280, 720)}),
-    Sample("video", (VIDEO,), {"nativeSchedule": False}, comment=True),
+    Sample(
+        "video with a thumbnail", (VIDEO, THUMBNAIL), {"nativeSchedule": False},
+        files={THUMBNAIL["url"]: files.jpeg(1280, 720)},
+    ),
+    Sample("comment", (VIDEO,), {"nativeSchedule": False}, comment=True),
 )

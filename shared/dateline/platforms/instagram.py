@@ -71,6 +71,7 @@ class InstagramPublisher(ContainerPublisher):
     )
     default_server = "https://graph.instagram.com"
     refresh_ahead = 7 * 86_400.0
+    renews_itself = True
     connect: OAuth2 | None = OAuth2(
         authorize=("www.instagram.com", "/oauth/authorize"),
         token=("api.instagram.com", "/oauth/access_token"),

@@ -49,6 +49,7 @@ class ThreadsPublisher(ContainerPublisher):
     )
     default_server = "https://graph.threads.net"
     refresh_ahead = 7 * 86_400.0
+    renews_itself = True
     connect: OAuth2 | None = OAuth2(
         authorize=("threads.com", "/oauth/authorize"),
         token=("graph.threads.net", "/oauth/access_token"),
