@@ -10,6 +10,7 @@ import hashlib
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from time import monotonic
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -99,9 +100,9 @@ class Looks:
             threads = [threading.Thread(target=work, daemon=True) for _ in range(min(SIDE_BY_SIDE, len(urls)))]
             for thread in threads:
                 thread.start()
-            end = datetime.now().timestamp() + ALL_SECONDS
+            end = monotonic() + ALL_SECONDS
             for thread in threads:
-                thread.join(max(0.0, end - datetime.now().timestamp()))
+                thread.join(max(0.0, end - monotonic()))
             done = done.copy()
         late = Sight(None, why="It could not be looked at in time.", gone=True)
         self._remember(urls, {url: done.get(url, late) for url in urls})
