@@ -89,6 +89,7 @@ def record() -> Json:
         _queues(recorder)
         _consent(recorder)
         _admission(recorder)
+        _media(recorder)
         return {"answers": recorder.answers, "problems": recorder.problems}
 
 
@@ -171,13 +172,6 @@ def _rest(recorder: _Recorder) -> None:
     recorder.ask("GET /v1/profiles/{profile_id}/health", "prof_mastodon")
     recorder.ask("PATCH /v1/profiles/{profile_id}", "prof_mastodon", {"name": "Our Mastodon"})
     recorder.ask("DELETE /v1/profiles/{profile_id}", made)
-    recorder.ask("POST /v1/media", body={"contentType": "image/png", "bytes": 73, "filename": "launch.png"})
-    kept = recorder.answers["POST /v1/media"]["answer"]["upload"]
-    kept["url"] = kept["url"].partition("?")[0] + "?X-Amz-Signature=…"
-    copied = dateline.api("POST", "/v1/media", {"url": "https://cdn.example.com/launch.mp4"}).json()["id"]
-    dateline.stack.settle(timers=False)
-    recorder.ask("GET /v1/media/{media_id}", copied)
-    recorder.ask("DELETE /v1/media/{media_id}", copied)
     recorder.ask("GET /v1/workspace")
     recorder.ask("PATCH /v1/workspace", body={"name": "Our workspace", "maxLateness": "P1D", "minSpacingMinutes": 0})
     key = recorder.ask("POST /v1/keys", body={"name": "CI", "scopes": ["posts:read", "posts:write"]})["id"]
@@ -270,6 +264,16 @@ def _admission(recorder: _Recorder) -> None:
     for hour, text in ((9, "Good morning"), (12, "Lunch")):
         dateline.api("POST", "/v1/posts", body(text, "prof_bluesky", hour))
     refuse("POST", "/v1/posts", body("And another", "prof_bluesky", 15))
+
+
+def _media(recorder: _Recorder) -> None:
+    recorder.ask("POST /v1/media", body={"contentType": "image/png", "bytes": 73, "filename": "launch.png"})
+    kept = recorder.answers["POST /v1/media"]["answer"]["upload"]
+    kept["url"] = kept["url"].partition("?")[0] + "?X-Amz-Signature=…"
+    copied = recorder.dateline.api("POST", "/v1/media", {"url": "https://cdn.example.com/launch.mp4"}).json()["id"]
+    recorder.dateline.stack.settle(timers=False)
+    recorder.ask("GET /v1/media/{media_id}", copied)
+    recorder.ask("DELETE /v1/media/{media_id}", copied)
 
 
 def main() -> int:

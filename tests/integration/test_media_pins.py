@@ -93,3 +93,18 @@ def test_a_note_names_the_content() -> None:
         assert len(keys) == 2 and all(key.startswith("pins/2027-06/wks_local/") for key in keys)
         note = s3.get_object(Bucket=bucket, Key=next(key for key in keys if key.endswith(".json")))["Body"].read().decode()
         assert hashlib.sha256(files.png().data).hexdigest() in note
+
+
+def test_what_nobody_could_look_at_is_held_against_the_rules_when_it_is_there() -> None:
+    with Dateline() as dateline:
+        picture = "https://cdn.example.com/later.jpg"
+        dateline.http.unreachable = True
+        media = [{"url": picture, "type": "image"}]
+        post = dateline.post("prof_bluesky", at=dateline.clock.now() + timedelta(hours=1), media=media)
+        assert [warning["code"] for warning in post["warnings"]] == ["media_unchecked"]
+        dateline.http.unreachable = False
+        dateline.http.files[picture] = files.File(b"BM" + bytes(100), "image/bmp")
+        dateline.stack.run_for(timedelta(hours=2))
+        (target,) = dateline.read(post["id"])["targets"]
+        assert (target["status"], target["error"]["code"]) == ("failed", "content_invalid")
+        assert "bluesky.media.format" in target["error"]["detail"] and dateline.world.seen("bluesky") == []

@@ -283,6 +283,11 @@ def _check_file(rules: Rules, index: int, place: int, item: Media, settings: Map
     return found
 
 
+def check_file(rules: Rules, item: Media, settings: Mapping[str, Any]) -> list[Violation]:
+    """What is wrong with one file by what is known of it, for a network that takes files of its type at all."""
+    return _check_file(rules, 0, 0, item, settings) if item.type in rules.media else []
+
+
 def check_options(rules: Rules, options: Mapping[str, Any]) -> list[Violation]:
     """What in `options` the network's table of options does not have (`option.unknown`) or not so (`option.invalid`)."""
     from .options import Fault, faults, part

@@ -245,7 +245,9 @@ class Work:
             post_id=self.post.id, key=f"{self.post.id}:{self.message.profile_id}",
             account=account_of(self.deps, self.profile, self.publisher, credentials),
             segments=draft.whole, options=draft.options, http=self.watched, now=self.deps.clock.now,
-            publish_at=self.post.publish_at, need=self._need, media=pinning.Pins(self.deps, self.post, self.time_left),
+            publish_at=self.post.publish_at, need=self._need, media=pinning.Pins(
+                self.deps, self.post, self.time_left, self.publisher.rules, self.profile.settings
+            ),
         )
         delivery.save = lambda **values: self._checkpoint(delivery, values)
         self.refresh_view(delivery)

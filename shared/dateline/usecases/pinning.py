@@ -18,6 +18,7 @@ from ..aws.queue import Order, QueueUnavailable
 from ..domain import probing
 from ..domain.content import Facts, Media, Pin
 from ..domain.post import Post
+from ..domain.rules import Rules, check_file
 from ..platforms.base import Failed, FileInfo, NotReady, Retry
 
 if TYPE_CHECKING:
@@ -206,15 +207,29 @@ class Pinned:
 class Pins:
     """The media of one delivery (`MediaSource`): the copies its post names. What is not copied yet is copied now."""
 
-    def __init__(self, deps: Deps, post: Post, time_left: Callable[[], float]) -> None:
-        self._deps, self._post, self._time_left = deps, post, time_left
+    def __init__(
+        self, deps: Deps, post: Post, time_left: Callable[[], float], rules: Rules | None = None,
+        settings: Mapping[str, Any] = {},
+    ) -> None:
+        self._deps, self._post, self._time_left, self._rules, self._settings = deps, post, time_left, rules, settings
         self._opened: dict[str, Pinned] = {}
 
     def open(self, item: Media) -> Pinned:
         """The copy of `item`. Raises `NotReady` while a large one is being made, `Retry`, or `Failed` when it cannot be had."""
         if item.url not in self._opened:
-            self._opened[item.url] = self._open(item.url)
+            opened = self._open(item.url)
+            self._judge(item, opened)
+            self._opened[item.url] = opened
         return self._opened[item.url]
+
+    def _judge(self, item: Media, opened: Pinned) -> None:
+        """A file that nobody could look at when the post was scheduled is held against the network's rules now."""
+        pin = self._post.pins.get(item.url)
+        if self._rules is None or pin is None or pin.facts is not None:
+            return
+        facts = Facts(opened.mime, opened.size, opened.width, opened.height, opened.seconds)
+        if broken := check_file(self._rules, item._replace(facts=facts), self._settings):
+            raise Failed("content_invalid", f"{broken[0].detail} ({broken[0].rule})")
 
     def _open(self, url: str) -> Pinned:
         deps, post = self._deps, self._post
