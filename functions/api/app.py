@@ -10,6 +10,8 @@ from dateline.runtime import logger
 
 log = logger()
 deps = wiring.deps()
+# Connecting an account, or taking a post back from its network, makes up to three calls within the 29 seconds there are.
+deps.settings.call_seconds = min(deps.settings.call_seconds, 9.0)
 _ = deps.posts, deps.schedules, deps.queue
 api = Api(deps)
 coldstart.over()

@@ -116,6 +116,7 @@ def play(name: str) -> Results:
         stage = Stage(dateline, name)
         for sample in samples(name):
             found[sample.name] = shapes(stage, sample)
+        found[samples(name)[0].name] |= lasting(stage, samples(name)[0])
         dateline.world.faults.clear()
         found["any"] = lives(stage, samples(name)[0])
     return found
@@ -152,6 +153,22 @@ def shapes(stage: Stage, sample: Sample) -> dict[str, str]:
             world.faults.clear()
             profile = stage.connect()
             world.add_fault(stage.network, fault, retry_after=RETRY_AFTER, seconds=SLOW_SECONDS, at=at)
+            out[f"{at}: {fault}"] = stage.ended(stage.make(sample, profile), sample, profile)
+    world.faults.clear()
+    return out
+
+
+def lasting(stage: Stage, sample: Sample) -> dict[str, str]:
+    """One shape while every publishing call fails, and after a lost answer while every look does."""
+    world, out = stage.dateline.world, {}
+    for at, faults in (("always", FAULTS), ("look", [fault for fault in FAULTS if fault != "lost_answer"])):
+        for fault in faults:
+            world.faults.clear()
+            if at == "look":
+                world.add_fault(stage.network, "lost_answer")
+            phase = "publish" if at == "always" else "read"
+            world.add_fault(stage.network, fault, 1000, retry_after=RETRY_AFTER, seconds=SLOW_SECONDS, at=phase)
+            profile = stage.connect()
             out[f"{at}: {fault}"] = stage.ended(stage.make(sample, profile), sample, profile)
     world.faults.clear()
     return out

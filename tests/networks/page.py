@@ -17,7 +17,10 @@ FAULTS = {
     "works longer than it is waited for", "reject": "refuses for good", "expired_token": "every access token lapses",
     "lost_answer": "does its work, and the connection breaks",
 }
-AT = {"publish": "at the publishing call", "prepare": "at the first call before it"}
+AT = {
+    "publish": "at the publishing call", "prepare": "at the first call before it", "always": "at every publishing call",
+    "look": "at every look after the publishing call's answer was lost",
+}
 KINDS = {"member": "a member's account", "facebook": "connected by Facebook's login", "gotosocial": "GoToSocial"}
 LIVES = ("edited before its time", "cancelled before its time", "unpublished", "token dead, then connected again")
 
@@ -48,7 +51,7 @@ def _row(name: str, seen: Results) -> str:
     unsure = [
         (shape, case.partition(": ")[2].replace("_", " "))
         for shape, cases in seen.items() if shape not in ("any", "crashes")
-        for case, end in cases.items() if end.startswith("unconfirmed")
+        for case, end in cases.items() if end.startswith("unconfirmed") and case.startswith(("publish", "prepare"))
     ]
     shapes = ", ".join(dict.fromkeys(shape for shape in seen if shape not in ("any", "crashes")))
     at = f"{', '.join(dict.fromkeys(s for s, _ in unsure))}: after {', '.join(dict.fromkeys(f for _, f in unsure))}"
