@@ -99,7 +99,7 @@ WHOLE = [files.png().data, files.jpeg().data, files.gif().data, files.mp4().data
 
 @pytest.mark.parametrize("data", WHOLE, ids=["png", "jpeg", "gif", "mp4", "moov last"])
 def test_a_file_that_ends_anywhere_is_no_error(data: bytes) -> None:
-    for end in range(0, min(len(data), 2000)):
+    for end in range(min(len(data), 2000)):
         look(data[:end])
 
 
