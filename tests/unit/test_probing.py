@@ -97,6 +97,12 @@ def test_all_three_kinds_of_webp_tell_their_sides(width: bytes, kind: str) -> No
 WHOLE = [files.png().data, files.jpeg().data, files.gif().data, files.mp4().data, files.mp4(moov_last=True).data]
 
 
+@pytest.mark.parametrize("data", WHOLE, ids=["png", "jpeg", "gif", "mp4", "moov last"])
+def test_a_file_that_ends_anywhere_is_no_error(data: bytes) -> None:
+    for end in range(min(len(data), 2000)):
+        look(data[:end])
+
+
 @given(st.sampled_from(WHOLE), st.data())
 def test_a_broken_file_is_never_an_error_and_never_costs_more_looks(data: bytes, draw: st.DataObject) -> None:
     place = draw.draw(st.integers(0, len(data) - 1))

@@ -139,7 +139,7 @@ def _jpeg(file: _File) -> _Found:
     """The frame's size, turned where EXIF says that the picture is shown turned."""
     at, turned = 2, False
     while at < file.size:
-        mark, kind = file.at(at, 2)
+        mark, kind = struct.unpack(">BB", file.at(at, 2))
         if mark != 0xFF:
             break
         if kind == 0xFF or kind == 0x01 or 0xD0 <= kind <= 0xD8:
