@@ -18,6 +18,7 @@ from dateline.usecases import write
 from local.seed import TEST_KEY, WORKSPACE
 from local.stack import Answer
 from tests.api_checks import mint, nothing_written, refused
+from tests.consenting import go
 from tests.harness import NETWORKS_URL, START, Dateline
 from tests.integration.scene import connect, interrupted
 from tests.integration.test_profile_events import Topic
@@ -101,12 +102,28 @@ def queue(dateline: Dateline) -> str:
     return str(made.json()["id"])
 
 
+def published(dateline: Dateline) -> str:
+    post = dateline.post("prof_mastodon", publishNow=True)["id"]
+    dateline.stack.settle(timers=False)
+    return str(post)
+
+
+def choosing(dateline: Dateline) -> tuple[str, Any]:
+    """A consent that reaches several boards, and the choice of one."""
+    begun = dateline.api("POST", "/v1/connect/pinterest", {}).json()
+    told = dateline.api("GET", go(dateline, f"{begun['authorizeUrl']}&as=prof_once"), key=None).json()
+    return f"/v1/connections/{begun['connectionId']}", {"accountIds": [told["choices"][0]["accountId"]]}
+
+
 ONCE: dict[str, Callable[[Dateline], tuple[str, Any]]] = {
     "POST /v1/posts": lambda d: ("/v1/posts", {"text": "Once"}),
     "POST /v1/posts/bulk": lambda d: ("/v1/posts/bulk", [{"text": "Once"}, {"text": "And once"}]),
     "PATCH /v1/posts/{post_id}": lambda d: (f"/v1/posts/{scheduled(d)['id']}", {"text": "Once"}),
     "POST /v1/posts/{post_id}/publish": lambda d: (f"/v1/posts/{scheduled(d)['id']}/publish", {}),
     "POST /v1/posts/{post_id}/retry": lambda d: (f"/v1/posts/{failed(d)}/retry", {}),
+    "POST /v1/posts/{post_id}/unpublish": lambda d: (f"/v1/posts/{published(d)}/unpublish", {}),
+    "POST /v1/connect/{platform}": lambda d: ("/v1/connect/x", {}),
+    "POST /v1/connections/{connection_id}": choosing,
     "POST /v1/posts/{post_id}/stop": lambda d: (f"/v1/posts/{retrying(d)}/stop", {}),
     "POST /v1/posts/{post_id}/approve": lambda d: (f"/v1/posts/{approving(d)}/approve", {}),
     "POST /v1/posts/{post_id}/reject": lambda d: (f"/v1/posts/{approving(d)}/reject", {"reason": "Once"}),
