@@ -81,8 +81,18 @@ def _import_rows(_log: io.StringIO) -> list[Row]:
             aimed(round(one.ratio, 2), imports.MOST.get(one.name)),
         ) for one in taken),
         ("**First work of a new process, beyond the same later, times the reference** (ms here; peak MB)", "", ""),
-        *((one.name, f"+{one.ratio:.2f} (+{one.milliseconds:.0f} ms; {one.megabytes:.0f} MB)", "") for one in first),
+        *((
+            one.name, f"+{one.ratio:.2f} (+{one.milliseconds:.0f} ms; {one.megabytes:.0f} MB)",
+            _together(one, taken) if one.name.startswith("deliver") else "",
+        ) for one in first),
     ]
+
+
+def _together(first: imports.First, taken: Sequence[imports.Import]) -> str:
+    """A delivery's own network on top of the function: held against the function's aim."""
+    deliver = next(one.ratio for one in taken if one.name == "deliver")
+    whole = round(deliver + first.ratio, 2)
+    return f"{whole:g} of {aimed(whole, imports.MOST['deliver'])}"
 
 
 def _operation_rows(log: io.StringIO) -> list[Row]:
