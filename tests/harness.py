@@ -15,6 +15,7 @@ from dateline import wiring
 from dateline.api import auth, meta
 from dateline.platforms.base import Answer as NetworkAnswer
 from dateline.platforms.base import FileInfo
+from dateline.usecases import quotas
 from local.clock import FakeClock
 from local.networks import World, build_world
 from local.networks.registry import NETWORKS
@@ -77,6 +78,7 @@ class Dateline:
         wiring.configure(clock=self.clock, http=lambda _settings, _clock: self.http)
         auth.forget()
         meta.forget()
+        quotas.forget()
 
     def __enter__(self) -> Dateline:
         self.stack.start()
