@@ -193,8 +193,8 @@ def page() -> str:
     """docs/faults.md."""
     out = [
         "# What becomes of a post when a network fails in the middle", "",
-        "What failures come to at the first call of every network is in [networks.md](networks.md). Here are those further on: of",
-        "a thread, of the look after a lost answer, of an upload that never succeeds.", "",
+        "What failures come to at the first call of every network is in [networks.md](networks.md). Here are those further on:",
+        "of a thread, of the look after a lost answer, of an upload that never succeeds.", "",
         "Every line is a test: `tests/integration/test_faults.py` plays it over the real handlers and compares the outcome with",
         "what a reader of the network could see. Nothing ever stands twice, a failed target shows nothing that its answer does",
         f"not list, and every target has ended within {LIMIT.seconds // 60} minutes. The page is written from the table there",
