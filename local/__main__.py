@@ -15,7 +15,7 @@ from local.networks.registry import NETWORKS
 from local.networks.server import NetworksApp
 from local.objects import pull
 from local.seed import LIVE_KEY, TEST_KEY, WORKSPACE, seed
-from local.server import LocalApp, serve
+from local.server import AsSent, LocalApp, serve
 from local.stack import Stack
 
 HOST = "127.0.0.1"
@@ -55,7 +55,7 @@ def main() -> int:
         world = build_world(clock.now)
         world.pull = lambda url: pull(url, stack.region)
         try:
-            closers = [serve(NetworksApp(world), HOST, port + 1)]
+            closers = [serve(NetworksApp(world), HOST, port + 1, AsSent)]
             endpoint = stack.serve_aws()
             os.environ["DATELINE_MEDIA_ENDPOINT"] = endpoint  # signed addresses lead there; read with the first handler
             deps = wiring.Deps(clock=clock)

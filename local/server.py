@@ -40,6 +40,19 @@ class Quiet(WSGIRequestHandler):
         """Say nothing: a connection that is dropped on purpose is no news."""
 
 
+class AsSent(Quiet):
+    """For the networks: headers whose names have an underscore arrive as well (Facebook wants one, `file_size`). werkzeug leaves
+    them out, since to WSGI they look like those with a hyphen; the API does not get them for that reason."""
+
+    def make_environ(self) -> Any:
+        """The request as WSGI wants it."""
+        environ = super().make_environ()
+        for name, value in self.headers.items():
+            if "_" in name:
+                environ.setdefault(f"HTTP_{name.upper().replace('-', '_')}", value)
+        return environ
+
+
 class LocalApp:
     """A WSGI application: `/local/…` are the controls, `/ledger` and `/faults` the networks', everything else is the API."""
 
@@ -87,12 +100,12 @@ class LocalApp:
         return answer_json(404, {"detail": "Local controls: GET /local/info, POST /local/clock, POST /local/plan."})
 
 
-def serve(app: Any, host: str, port: int) -> Callable[[], None]:
+def serve(app: Any, host: str, port: int, handler: type[WSGIRequestHandler] = Quiet) -> Callable[[], None]:
     """Serve a WSGI application in threads; a function that stops it. Raises OSError if the port is taken."""
     with socket.socket() as probe:  # werkzeug leaves the process where a port is taken; the caller shall say so itself
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind((host, port))
-    server = make_server(host, port, app, threaded=True, request_handler=Quiet)
+    server = make_server(host, port, app, threaded=True, request_handler=handler)
     server.daemon_threads = True  # type: ignore[attr-defined]
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True)
     thread.start()

@@ -18,7 +18,8 @@ def page() -> str:
     out = [
         "# What every network takes", "",
         "This page is written from the tables that posts are held against (`make platforms`); `GET /v1/platforms` answers the",
-        "same. `docs/networks.md` shows how each network behaves when something fails.", "",
+        "same. `docs/networks.md` shows how each network behaves when something fails. Where a network takes",
+        "more, Dateline's own limits hold all the same: a post has at most 20 media and 25 segments.", "",
         "| network | text | media | thread | first comment | scheduled by the network | unpublish | connected by |",
         "|---|---|---|---|---|---|---|---|",
         *(_row(view) for view in views), "",

@@ -69,8 +69,8 @@ def reachable(address: str, *, allow_loopback: bool = False) -> bool:
         ip = ip.ipv4_mapped
     if ip.is_loopback:
         return allow_loopback
-    if isinstance(ip, ipaddress.IPv6Address) and (ip.sixtofour is not None or ip.teredo is not None):
-        return False  # an IPv4 address in disguise, and nobody's server
+    if isinstance(ip, ipaddress.IPv6Address) and (ip.sixtofour is not None or ip.teredo is not None or ip.is_site_local):
+        return False  # an IPv4 address in disguise, and nobody's server; or fec0::/10, private once, which counts as global
     # Reserved holds what translates to IPv4 (64:ff9b::/96, ::/96), which could stand for any private address.
     return ip.is_global and not ip.is_multicast and not ip.is_reserved
 

@@ -172,3 +172,12 @@ def test_a_port_that_is_taken_is_said_plainly(running: Running) -> None:
         [sys.executable, "-m", "local"], cwd=ROOT, env=environment(running.port), capture_output=True, text=True, timeout=60
     )
     assert second.returncode == 2 and "PORT=" in second.stderr
+
+
+def test_a_reel_and_a_story_reach_facebook_whose_header_has_an_underscore(running: Running) -> None:
+    """`file_size` is left out by servers that take a header's hyphen and underscore for the same."""
+    media = [{"url": f"http://127.0.0.1:{running.port + 1}/media/reel.mp4?seconds=20", "type": "video"}]
+    for kind in ("reel", "story"):
+        options = {"facebook": {"contentType": kind}}
+        ended = outcome(running, publish(running, "prof_facebook", f"A {kind}", media=media, platforms=options))
+        assert ended["status"] == "published", ended["targets"]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 import urllib.error
 import urllib.request
 from datetime import UTC, datetime, timedelta
 from typing import Any
+
+import pytest
 
 from local.networks import files
 from tests.e2e.conftest import Running
@@ -39,6 +42,11 @@ def test_an_upload_is_sent_to_its_address_and_published(running: Running) -> Non
     assert urllib.request.urlopen(request, timeout=10).status == 200
     status, ready = ask(running, "GET", f"/v1/media/{made['id']}")
     assert (ready["state"], ready["width"]) == ("ready", 40)
+    other = urllib.request.Request(upload["url"], bytes(len(file.data)), upload["headers"], method=upload["method"])
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(other, timeout=10)
+    assert refused.value.code == 412, "what posts may be scheduled with is not written over"
+    assert ask(running, "GET", f"/v1/media/{made['id']}")[1]["sha256"] == hashlib.sha256(file.data).hexdigest()
     post = body({"mediaId": made["id"]}, text="An upload", publishNow=True)
     del post["scheduledFor"]
     status, created = ask(running, "POST", "/v1/posts", post)

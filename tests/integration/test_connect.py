@@ -535,6 +535,18 @@ def test_a_server_inside_the_network_is_never_asked(dateline: Dateline, instance
     assert len(dateline.http.sent) == calls and instances == []
 
 
+@pytest.mark.parametrize("server", [
+    "https://user:password@social.example", "https://social.example@evil.example", "https://social.example?a=b",
+    "https://social.example/#x", "https://social.example\\@evil.example", "https://[::1", "https://social.example:99999",
+])
+def test_a_server_is_a_bare_address(dateline: Dateline, instances: list[dict[str, str]], server: str) -> None:
+    with nothing_written(dateline):
+        refused(dateline.api("POST", "/v1/connect/consenting", {"server": server}), "invalid_request", "/server")
+        given = {"platform": "mastodon", "server": server, "credentials": {"accessToken": "x"}}
+        refused(dateline.api("POST", "/v1/profiles", given), "invalid_request", "/server")
+    assert instances == []
+
+
 def test_a_server_that_registers_no_apps_is_said_so(dateline: Dateline, instances: list[dict[str, str]]) -> None:
     with nothing_written(dateline):
         problem = refused(

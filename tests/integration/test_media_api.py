@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from dateline.domain.content import Media
+from dateline.platforms.base import Retry
 from dateline.usecases.pinning import INLINE_BYTES, Pins
 from local.aws import client
 from local.networks import files
@@ -58,8 +59,11 @@ def test_an_upload_is_announced_sent_and_ready(dateline: Dateline) -> None:
     made = announce(dateline, file, filename="launch.png")
     assert (made["state"], made["url"], made["filename"]) == ("awaiting_upload", f"dateline-media:{made['id']}", "launch.png")
     upload = made["upload"]
-    assert upload["method"] == "PUT" and upload["headers"] == {"Content-Type": "image/png", "Content-Length": str(len(file.data))}
-    assert "content-length%3Bcontent-type" in upload["url"] and upload["expiresAt"] == "2027-06-15T10:00:00Z"
+    assert upload["method"] == "PUT" and upload["headers"] == {
+        "Content-Type": "image/png", "Content-Length": str(len(file.data)), "If-None-Match": "*"
+    }
+    assert "content-length%3Bcontent-type%3Bhost%3Bif-none-match" in upload["url"]
+    assert upload["expiresAt"] == "2027-06-15T10:00:00Z"
     assert read(dateline, made["id"])["state"] == "awaiting_upload"
     send(dateline, made, file)
     found = read(dateline, made["id"])
@@ -128,6 +132,19 @@ def test_a_copy_that_cannot_be_had_says_why(dateline: Dateline) -> None:
     assert problem["errors"][0]["code"] == "media.failed"
 
 
+def test_a_copy_of_an_address_that_is_not_public_is_refused_at_the_first_try(
+    dateline: Dateline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fetch(*_: Any, **__: Any) -> Any:
+        raise Retry("media_address_refused", "A medium could not be fetched: The address is not on the public internet.")
+
+    monkeypatch.setattr(dateline.http, "fetch", fetch)
+    made = dateline.api("POST", "/v1/media", {"url": "http://10.0.0.1/a.jpg"}).json()
+    dateline.stack.settle(timers=False)
+    found = read(dateline, made["id"])
+    assert (found["state"], found["error"]["code"]) == ("failed", "media_address_refused")
+
+
 def test_a_repeated_announcement_is_the_same_upload_signed_afresh(dateline: Dateline) -> None:
     sent = {"contentType": "image/png", "bytes": 100}
     first = dateline.api("POST", "/v1/media", sent, headers={"idempotency-key": "u1"}).json()
@@ -155,6 +172,7 @@ def test_another_workspaces_medium_is_not_found_where_it_is_named(dateline: Date
     ({}, "/contentType"), ({"contentType": "image/png"}, "/bytes"), ({"contentType": "png", "bytes": 1}, "/contentType"),
     ({"contentType": "image/png", "bytes": 0}, "/bytes"), ({"contentType": "video/mp4", "bytes": 2_000_000_000}, "/bytes"),
     ({"url": "ftp://a.example/b"}, "/url"), ({"url": VIDEO, "bytes": 1}, "/url"), ({"uri": VIDEO}, "/uri"),
+    ({"url": "https://[::1/a.jpg"}, "/url"), ({"url": "https://cdn.example.com:99999/a.jpg"}, "/url"),
 ])
 def test_what_is_no_upload_and_no_copy_is_refused(dateline: Dateline, sent: dict[str, Any], pointer: str) -> None:
     with nothing_written(dateline):
@@ -164,7 +182,8 @@ def test_what_is_no_upload_and_no_copy_is_refused(dateline: Dateline, sent: dict
 
 @pytest.mark.parametrize("medium", [
     {}, {"url": VIDEO, "mediaId": "media_1"}, {"mediaId": "post_1"}, {"url": "dateline-media:nothing"},
-    {"url": "dateline-pin:2027-06/wks_other/1"},
+    {"url": "dateline-pin:2027-06/wks_other/1"}, {"url": "https://[::1/a.jpg"}, {"url": "https://cdn.example.com:abc/a.jpg"},
+    {"url": "https://:443/a.jpg"},
 ])
 def test_a_medium_of_a_post_has_one_address(dateline: Dateline, medium: dict[str, Any]) -> None:
     with nothing_written(dateline):

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from dateline.aws.media import MediaStore
 from dateline.store.posts import from_row
 from dateline.store.tables import MODELS, PostRow
 from local.filters import passes
@@ -21,6 +22,14 @@ from tools.check_template import Grants, Need
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = {"api", "publish", "deliver", "media", "notify", "sweep"}
+
+
+class Signer:
+    """Signs nothing."""
+
+    def generate_presigned_url(self, operation: str, **how: Any) -> str:
+        """An address of no use."""
+        return operation
 
 
 @pytest.fixture(scope="module")
@@ -212,6 +221,16 @@ def test_the_media_bucket_is_closed_encrypted_and_outlives_the_stack(resources: 
     assert set(properties["PublicAccessBlockConfiguration"].values()) == {True}
     assert properties["BucketEncryption"]["ServerSideEncryptionConfiguration"]
     assert properties["OwnershipControls"] == {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
+    (only,) = resources["MediaBucketPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    assert (only["Effect"], only["Principal"], only["Action"]) == ("Deny", "*", "s3:*") and len(only["Resource"]) == 2
+    assert only["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+
+
+def test_a_browser_may_send_the_headers_that_an_upload_needs(resources: dict[str, Any]) -> None:
+    upload = MediaStore(None, "bucket", Signer()).signed_upload("uploads/1", "image/png", 7, 60)
+    (rule,) = resources["MediaBucket"]["Properties"]["CorsConfiguration"]["Fn::If"][1]["CorsRules"]
+    assert rule["AllowedMethods"] == [upload.method]
+    assert {*rule["AllowedHeaders"], "content-length"} == {name.lower() for name in upload.headers}
 
 
 def test_copies_are_kept_until_the_last_post_that_may_need_them(template: Template) -> None:

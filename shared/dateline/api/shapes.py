@@ -7,8 +7,9 @@ never pay for it.
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal, TypeVar
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, RootModel, StringConstraints, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, RootModel, StringConstraints, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
@@ -32,10 +33,27 @@ MOST_LABELS = 20
 Label = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 Comment = Annotated[str, StringConstraints(max_length=10_000)]
 MediaId = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^media_[0-9A-Za-z]+$")]
+
+
+def _readable(url: str) -> str:
+    """The same. Refuses an address that no client can take apart: a port that is none, a bracket that nothing closes."""
+    try:
+        parts = urlsplit(url)
+        usable = parts.port != 0 and (parts.hostname or not parts.netloc)
+    except ValueError:
+        usable = False
+    if not usable:
+        raise PydanticCustomError("dateline", "{detail}", {"detail": "This URL's host or port is not valid.", "member": ""})
+    return url
+
+
 MediaUrl = Annotated[
-    str, StringConstraints(min_length=1, max_length=2048, pattern=r"^(https?://[^\s/]+|dateline-media:media_[0-9A-Za-z]+$)")
+    str, StringConstraints(min_length=1, max_length=2048, pattern=r"^(https?://[^\s/]+|dateline-media:media_[0-9A-Za-z]+$)"),
+    AfterValidator(_readable),
 ]
-Url = Annotated[str, StringConstraints(min_length=1, max_length=2048, pattern=r"^https?://[^\s/]+")]
+Url = Annotated[
+    str, StringConstraints(min_length=1, max_length=2048, pattern=r"^https?://[^\s/]+"), AfterValidator(_readable)
+]
 
 
 class Shape(BaseModel):

@@ -145,7 +145,9 @@ class MediaStore:
         return str(self._signer.generate_presigned_url("get_object", Params=wanted, ExpiresIn=SIGNED_SECONDS))
 
     def signed_upload(self, key: str, mime: str, size: int, seconds: int) -> Upload:
-        """An address to which anybody can send this object for a while, of exactly this type and size."""
-        wanted = {"Bucket": self._bucket, "Key": key, "ContentType": mime, "ContentLength": size}
+        """An address to which anybody can send this object for a while, once, of exactly this type and size: what is there is
+        not written over, since posts may be scheduled with it."""
+        wanted = {"Bucket": self._bucket, "Key": key, "ContentType": mime, "ContentLength": size, "IfNoneMatch": "*"}
         url = str(self._signer.generate_presigned_url("put_object", Params=wanted, ExpiresIn=seconds))
-        return Upload("PUT", url, {"Content-Type": mime, "Content-Length": str(size)}, seconds)
+        headers = {"Content-Type": mime, "Content-Length": str(size), "If-None-Match": "*"}
+        return Upload("PUT", url, headers, seconds)

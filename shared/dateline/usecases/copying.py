@@ -67,6 +67,10 @@ def carry_out(deps: Deps, order: Order, time_left: Callable[[], float]) -> str:
             log.info("a medium cannot be copied", extra={"pin": key, "reason": outcome.code})
             _told(deps, url, order, outcome)
         except (Retry, MediaUnavailable, StoreUnavailable) as error:
+            if order.media_id is not None and isinstance(error, Retry) and error.code == "media_address_refused":
+                # No post waits for this one: whoever asked for it is told now, and not after an hour of tries.
+                _told(deps, url, order, error)
+                continue
             left[url], failed = key, True
             log.info("a medium is copied later", extra={"pin": key, "reason": getattr(error, "code", type(error).__name__)})
             if order.tries >= len(DELAYS) and isinstance(error, Retry):

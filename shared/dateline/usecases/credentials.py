@@ -58,6 +58,10 @@ def check_server(deps: Deps, platform: str, server: str | None, mode: str) -> st
     if server is not None and not publisher.own_server:
         raise Problem("invalid_request", f"{publisher.rules.name} has one address only; leave server out.", pointer="/server")
     address = (server or publisher.default_server).rstrip("/")
+    if any(sign in address for sign in "@?#\\"):
+        # Paths are put behind it, and it is shown and announced: a password in it would be, too.
+        detail = "server is the bare address of the account's server, without a user, a query or a fragment."
+        raise Problem("invalid_request", detail, pointer="/server")
     if publisher.own_server and address and not deps.settings.allow_private_servers:
         from ..http import refuse_private
 
