@@ -379,14 +379,39 @@ def test_a_post_that_comes_up_though_it_was_refused_is_ours_and_stays_the_only_o
     delivery = picture(desk)
     desk.prepare(delivery)
     desk.http.request = refused  # type: ignore[method-assign]
-    try:
+    with pytest.raises((Retry, Unknown)):
         desk.publish(delivery)
-    except (Retry, Failed):
-        desk.http.request = plain  # type: ignore[method-assign]
-        desk.clock.advance(later)
-        desk.publish(delivery)
+    desk.http.request = plain  # type: ignore[method-assign]
+    desk.clock.advance(later)
+    if not delivery.uncertain:
+        with pytest.raises(Unknown):
+            desk.publish(delivery)
     [entry] = desk.entries()
-    assert [remote.id for remote in delivery.published] == [entry.remote_id]
+    found = PUBLISHER.resolve(delivery, 0)
+    assert isinstance(found, Found)
+    assert [remote.id for remote in found.remotes] == [entry.remote_id]
+
+
+def test_a_post_that_comes_up_though_it_was_refused_takes_no_other_post_of_the_same_words_for_its_own(desk: Desk) -> None:
+    """Which ids other posts have is known when a lost answer is settled, not while the call is made."""
+    ours = picture(desk, "Same words")
+    desk.prepare(ours)
+    desk.clock.advance(5)
+    other = desk.publish(picture(desk, "Same words"))
+    desk.clock.advance(5)
+    plain, body = desk.http.request, json.dumps({"error": {"message": "No", "code": 4, "error_subcode": 2207051}}).encode()
+
+    def refused(method: str, url: str, **how: Any) -> Answer:
+        answer = plain(method, url, **how)
+        return Answer(400, {}, body) if url.endswith("_publish") else answer
+
+    desk.http.request = refused  # type: ignore[method-assign]
+    with pytest.raises(Unknown):
+        desk.publish(ours)
+    ours.taken = frozenset({other.id})
+    found = PUBLISHER.resolve(ours, 0)
+    assert isinstance(found, Found)
+    assert found.remotes[0].id == desk.entries()[-1].remote_id != other.id
 
 
 def test_a_finished_container_that_is_not_found_is_tried_again_a_little_later(desk: Desk) -> None:

@@ -127,7 +127,7 @@ class ContainerPublisher(GraphPublisher):
         try:
             status, _ = self._status(delivery, containers_of(delivery)[slot]["id"])
         except Outcome as failed:
-            if delivery.uncertain:
+            if delivery.uncertain or isinstance(outcome, Failed):
                 raise Unknown("refused_unclear", f"{outcome.detail} Asking the container failed ({failed.code}).") from None
             raise outcome from None
         if status == "PUBLISHED":
@@ -258,7 +258,10 @@ class ContainerPublisher(GraphPublisher):
     # After it
 
     def _adopted(self, delivery: Delivery, segment: int) -> tuple[Remote, ...]:
-        """The post of a container that is published already."""
+        """The post of a container that is published already. Which posts are another's is known only after an uncertain call: any
+        other is looked up by `resolve`."""
+        if not delivery.uncertain:
+            raise Unknown("published_refused", f"{self.who} has published what it refused.")
         try:
             found = self._out(delivery, segment)
         except Outcome as failed:
