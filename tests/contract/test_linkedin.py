@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from datetime import timedelta
@@ -18,6 +19,8 @@ from dateline.platforms._linkedin_rules import RULES
 from dateline.platforms.base import (
     Absent,
     Account,
+    Answer,
+    AnswerLost,
     Delivery,
     Failed,
     Found,
@@ -366,6 +369,61 @@ def test_a_lost_answer_of_an_organization_is_settled_by_its_posts(desk: Desk, sa
     found = PUBLISHER.resolve(delivery, 1)
     assert isinstance(found, Found)
     assert found.remotes[0].id == desk.world.seen("linkedin")[1].remote_id
+
+
+def test_a_post_of_before_the_first_call_is_never_ours_however_long_ago_the_first_try_was(desk: Desk) -> None:
+    delivery = desk.delivery("Same words")
+    desk.clock.advance(3600)
+    desk.publish(desk.delivery("Same words"))
+    desk.clock.advance(8 * 3600)
+    delivery.checkpoint.update(PUBLISHER.start(delivery))
+    desk.world.add_fault("linkedin", "server_error")
+    with pytest.raises(Unknown):
+        desk.publish(delivery)
+    delivery.uncertain = True
+    assert PUBLISHER.resolve(delivery, 0) == Absent()
+    kept = dict(delivery.checkpoint)
+    desk.clock.advance(120)
+    delivery.checkpoint.update(PUBLISHER.start(delivery))
+    assert delivery.checkpoint == kept, "an uncertain call may be found by any later look"
+
+
+def test_a_refusal_that_passes_does_not_make_an_organizations_post_undecidable(desk: Desk) -> None:
+    delivery = desk.delivery("Hello")
+    desk.lost(delivery)
+    plain, body = desk.http.request, json.dumps({"status": 403, "message": "Resource is forbidden"}).encode()
+    desk.http.request = lambda *a, **k: Answer(403, {}, body)  # type: ignore[method-assign]
+    with pytest.raises(Retry):
+        PUBLISHER.resolve(delivery, 0)
+    desk.http.request = plain  # type: ignore[method-assign]
+    assert isinstance(PUBLISHER.resolve(delivery, 0), Found)
+
+
+@pytest.mark.parametrize("arrived", [True, False])
+def test_the_end_of_a_videos_upload_that_is_refused_the_second_time_may_have_come_the_first(desk: Desk, arrived: bool) -> None:
+    delivery = desk.delivery(Segment("Film", (FILM,)))
+    plain, calls = desk.http.request, []
+    body = json.dumps({"status": 400, "code": "INVALID", "message": "The upload is finalized already"}).encode()
+
+    def once(method: str, url: str, **how: Any) -> Answer:
+        if not url.endswith("finalizeUpload"):
+            return plain(method, url, **how)
+        calls.append(url)
+        if len(calls) > 1:
+            return Answer(400, {}, body)
+        if arrived:
+            plain(method, url, **how)
+        raise AnswerLost("no answer")
+
+    desk.http.request = once  # type: ignore[method-assign]
+    with pytest.raises(Retry):
+        PUBLISHER.prepare(delivery)
+    if arrived:
+        desk.prepare(delivery)
+        return
+    with pytest.raises(Failed):
+        PUBLISHER.prepare(delivery)
+    assert delivery.checkpoint["media"] == {}, "another try sends the file again"
 
 
 def test_resolve_sees_a_link_linkedin_has_shortened_and_takes_nothing_that_is_not_ours(desk: Desk) -> None:
