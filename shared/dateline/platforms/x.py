@@ -92,9 +92,21 @@ class XPublisher(Standard):
         if answer.status == 403 and segment > 0 and "deleted or not visible" in reason:
             raise Retry("parent_not_visible", "X does not show the segment before yet, so it takes no reply to it.", PARENT_WAIT)
         if answer.status == 400 and "media" in body and "media id" in reason:
-            delivery.save(media={})
-            raise Retry("media_gone", "X no longer knows the uploaded media; they are uploaded again.")
+            return self._media_gone(delivery, segment)
         raise refusal_of(answer, delivery.now())
+
+    def _media_gone(self, delivery: Delivery, segment: int) -> tuple[Remote, ...]:
+        """What it means that X no longer takes the media: an earlier call may have used them, else they are gone."""
+        if delivery.uncertain:
+            try:
+                seen = self._look(delivery, segment, (delivery.armed_at or delivery.now()) - DUPLICATE_LOOK_BACK)
+            except Outcome as error:
+                detail = f"X takes the media no more, and looking for their post failed ({error.code})."
+                raise Unknown("media_spent", detail) from None
+            if isinstance(seen, Found):
+                return seen.remotes
+        delivery.save(media={})
+        raise Retry("media_gone", "X no longer knows the uploaded media; they are uploaded again.")
 
     def _already_out(self, delivery: Delivery, segment: int) -> tuple[Remote, ...]:
         """What a duplicate refusal means: our own earlier call if one was uncertain, else a text posted by someone before."""
