@@ -803,3 +803,10 @@ def test_no_token_gets_into_an_exception_or_a_repr(desk: Desk, fault: str) -> No
     said = f"{caught.value!r} {caught.value} {desk.account!r} {desk.delivery('x')!r}"
     assert "facebook-page-token" not in said
     assert "facebook-client-secret" not in said
+
+
+@pytest.mark.parametrize(("kind", "rules"), [("video", ["facebook.alt_text.ignored"]), ("image", [])])
+def test_alternative_text_that_is_not_taken_is_left_out_with_a_warning(kind: str, rules: list[str]) -> None:
+    draft = Draft((Segment("Words", (Media("https://media.example/a", kind, "What is to be seen"),)),))
+    assert RULES.advise is not None
+    assert [violation.rule for violation in RULES.advise(draft, {})] == rules

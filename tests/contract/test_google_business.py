@@ -500,3 +500,10 @@ def test_no_failure_shows_a_token_or_the_photos_address(desk: Desk, fault: str) 
     assert shown
     for secret in (*(value for name, value in desk.account.credentials.items() if name != "locationId"), "pinned.example"):
         assert secret not in shown + repr(desk.account)
+
+
+@pytest.mark.parametrize(("kind", "rules"), [("image", ["google_business.alt_text.ignored"])])
+def test_alternative_text_that_is_not_taken_is_left_out_with_a_warning(kind: str, rules: list[str]) -> None:
+    draft = Draft((Segment("Words", (Media("https://media.example/a", kind, "What is to be seen"),)),))
+    assert RULES.advise is not None
+    assert [violation.rule for violation in RULES.advise(draft, {})] == rules

@@ -178,7 +178,7 @@ def test_options_become_members_and_an_unused_one_is_a_warning_not_an_error(memb
         (Draft((Segment("x", (FILM,)),), link), ["linkedin.article.ignored", "linkedin.description.ignored"]),
         (Draft((Segment("x"),), {"articleUrl": "https://a.example"}), ["linkedin.article.untitled"]),
         (Draft((Segment("x"),), {"title": "T", "description": "D"}), ["linkedin.title.ignored", "linkedin.description.ignored"]),
-        (Draft((Segment("x", (PICTURE,)),), link), []),
+        (Draft((Segment("x", (PICTURE,)),), link), ["linkedin.alt_text.ignored"]),
     ):
         assert check(RULES, draft, {}) == []
         assert [warning.rule for warning in RULES.advise(draft, {})] == rules
@@ -688,3 +688,12 @@ def test_no_token_gets_into_an_exception_or_a_repr(desk: Desk, fault: str) -> No
     assert "linkedin-access" not in said
     assert "linkedin-refresh" not in said
     assert "secret" not in said
+
+
+@pytest.mark.parametrize(("kind", "rules"), [
+    ("video", ["linkedin.alt_text.ignored"]), ("document", ["linkedin.alt_text.ignored"]), ("image", []),
+])
+def test_alternative_text_that_is_not_taken_is_left_out_with_a_warning(kind: str, rules: list[str]) -> None:
+    draft = Draft((Segment("Words", (Media("https://media.example/a", kind, "What is to be seen"),)),))
+    assert RULES.advise is not None
+    assert [violation.rule for violation in RULES.advise(draft, {})] == rules
