@@ -697,3 +697,11 @@ def test_alternative_text_that_is_not_taken_is_left_out_with_a_warning(kind: str
     draft = Draft((Segment("Words", (Media("https://media.example/a", kind, "What is to be seen"),)),))
     assert RULES.advise is not None
     assert [violation.rule for violation in RULES.advise(draft, {})] == rules
+
+
+@pytest.mark.parametrize("error", ["invalid_client", "unauthorized_client"])
+def test_a_wrong_secret_of_the_app_kills_no_account(desk: Desk, error: str) -> None:
+    body = json.dumps({"error": error}).encode()
+    desk.http.request = lambda *a, **k: Answer(401, {}, body)  # type: ignore[method-assign]
+    with pytest.raises(Retry):
+        PUBLISHER.refresh(desk.account, desk.http)

@@ -709,3 +709,11 @@ def test_no_failure_shows_a_token(desk: Desk, fault: str) -> None:
 
 def with_credentials(account: Account, **entries: str) -> Account:
     return replace(account, credentials={**account.credentials, **entries})
+
+
+@pytest.mark.parametrize("error", ["invalid_client", "unauthorized_client"])
+def test_a_wrong_secret_of_the_app_kills_no_account(desk: Desk, error: str) -> None:
+    body = json.dumps({"error": error}).encode()
+    desk.http.request = lambda *a, **k: Answer(401, {}, body)  # type: ignore[method-assign]
+    with pytest.raises(Retry):
+        PUBLISHER.refresh(desk.account, desk.http)

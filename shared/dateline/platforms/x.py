@@ -37,7 +37,7 @@ from .base import (
     Undecidable,
     Unknown,
 )
-from .calls import bearer, harmless, irreversible, repeatable, said_by, uploads_of
+from .calls import WRONG_APP, bearer, harmless, irreversible, repeatable, said_by, uploads_of
 from .connect import OAuth2
 
 CLOCK_SKEW = timedelta(seconds=60)
@@ -187,7 +187,7 @@ class XPublisher(Standard):
             if body.get("refresh_token"):
                 tokens["refreshToken"] = str(body["refresh_token"])
             return NewTokens(tokens, body.get("expires_in"))
-        if answer.status in (400, 401):
+        if answer.status in (400, 401) and body.get("error") not in WRONG_APP:
             raise TokenRefused("grant_refused", f"X no longer takes the refresh token ({body.get('error') or answer.status}).")
         raise Retry("refresh_failed", f"X answered {answer.status} to the refresh.", wait_of(answer, None))
 
