@@ -10,6 +10,6 @@ IMAGE = {"url": "https://media.example/picture.jpg", "type": "image"}
 SAMPLES = (
     Sample("image", (IMAGE,), shows_text=False),
     Sample("video", (VIDEO,), shows_text=False),
-    Sample("saved story", (IMAGE,), {"contentType": "saved story"}),
+    Sample("saved story", (IMAGE,), {"contentType": "saved_story"}),
     Sample("spotlight", (VIDEO,), {"contentType": "spotlight", "locale": "de_DE"}),
 )
