@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,6 +17,7 @@ from dateline.platforms._facebook_rules import RULES
 from dateline.platforms.base import (
     Absent,
     Account,
+    Answer,
     Delivery,
     Failed,
     Found,
@@ -398,10 +400,72 @@ def test_a_video_facebook_cannot_process_is_refused(desk: Desk, options: dict[st
     assert isinstance(refused, Refused)
     assert "resolution" in refused.detail
     assert not refused.again
+
+
+@pytest.mark.parametrize("options", KINDS.values(), ids=KINDS)
+def test_a_finished_video_that_cannot_be_read_is_waited_for_and_never_uploaded_again(
+    desk: Desk, options: dict[str, Any]
+) -> None:
+    delivery = desk.delivery(Segment("Film", (FILM,)), **options)
+    desk.prepare(delivery)
+    delivery.armed_at = desk.clock.now()
+    with pytest.raises(Processing):
+        PUBLISHER.publish(delivery, 0)
+    delivery.uncertain = True
+    videos = dict(desk.network.videos)
     desk.network.videos.clear()
-    gone = PUBLISHER.resolve(delivery, 0)
-    assert isinstance(gone, Refused)
-    assert gone.again
+    assert isinstance(PUBLISHER.resolve(delivery, 0), Working)
+    desk.network.videos.update(videos)
+    desk.settled(delivery, 6.0)
+    desk.network.videos.clear()
+    desk.clock.advance(600)
+    assert isinstance(PUBLISHER.resolve(delivery, 0), Undecidable)
+    assert not PUBLISHER.needs_preparation(delivery)
+
+
+def test_a_handed_over_video_that_cannot_be_read_is_not_given_up_at_once(desk: Desk) -> None:
+    delivery, at = placed(desk, next(sample for sample in NATIVE if any(item["url"].endswith("mp4") for item in sample.media)))
+    desk.world.add_fault("facebook", "lost_answer")
+    with pytest.raises(Unknown):
+        PUBLISHER.place(delivery, at)
+    desk.network.videos.clear()
+    assert PUBLISHER.placed(delivery, at) == Absent()
+
+
+def test_a_post_of_before_the_first_call_is_never_ours_however_long_ago_the_first_try_was(desk: Desk) -> None:
+    """A try that failed before its call, or a hand-over that came to nothing, may be days old; of others hours are known."""
+    delivery = desk.delivery("Same words")
+    desk.clock.advance(3600)
+    other = desk.publish(desk.delivery("Same words"))
+    desk.publish(desk.delivery("Something else"))
+    desk.clock.advance(8 * 3600)
+    delivery.checkpoint.update(PUBLISHER.start(delivery))
+    desk.world.add_fault("facebook", "server_error")
+    with pytest.raises(Unknown):
+        desk.publish(delivery)
+    delivery.uncertain = True
+    assert PUBLISHER.resolve(delivery, 0) == Absent()
+    kept = dict(delivery.checkpoint)
+    desk.clock.advance(120)
+    delivery.checkpoint.update(PUBLISHER.start(delivery))
+    assert delivery.checkpoint == kept, "an uncertain call may be found by any later look"
+    native = desk.delivery("Same words")
+    native.checkpoint["since"] = (desk.clock.now() - timedelta(days=3)).isoformat()
+    native.uncertain, native.publish_at, native.armed_at = True, desk.clock.now(), desk.clock.now()
+    assert PUBLISHER.resolve(native, 0) == Absent()
+    assert other.id == desk.world.seen("facebook")[0].remote_id
+
+
+def test_what_may_not_be_deleted_is_not_called_deleted(desk: Desk) -> None:
+    delivery = desk.delivery("Stays")
+    remote = desk.publish(delivery)
+    plain = desk.http.request
+    body = json.dumps({"error": {"message": "Unsupported delete request", "code": 100, "error_subcode": 33}}).encode()
+    desk.http.request = lambda method, url, **how: (  # type: ignore[method-assign]
+        Answer(400, {}, body) if method == "DELETE" else plain(method, url, **how)
+    )
+    with pytest.raises(Failed):
+        PUBLISHER.delete(delivery, remote.id)
 
 
 def test_a_slow_server_is_absent_first_and_found_once_it_is_done(desk: Desk) -> None:
@@ -739,3 +803,10 @@ def test_no_token_gets_into_an_exception_or_a_repr(desk: Desk, fault: str) -> No
     said = f"{caught.value!r} {caught.value} {desk.account!r} {desk.delivery('x')!r}"
     assert "facebook-page-token" not in said
     assert "facebook-client-secret" not in said
+
+
+@pytest.mark.parametrize(("kind", "rules"), [("video", ["facebook.alt_text.ignored"]), ("image", [])])
+def test_alternative_text_that_is_not_taken_is_left_out_with_a_warning(kind: str, rules: list[str]) -> None:
+    draft = Draft((Segment("Words", (Media("https://media.example/a", kind, "What is to be seen"),)),))
+    assert RULES.advise is not None
+    assert [violation.rule for violation in RULES.advise(draft, {})] == rules

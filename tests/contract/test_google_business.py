@@ -278,13 +278,15 @@ def test_a_slow_server_is_absent_first_and_found_once_it_is_done(desk: Desk) -> 
     assert isinstance(PUBLISHER.resolve(delivery, 0), Found)
 
 
-def test_a_post_that_disappears_while_it_is_processed_is_absent(desk: Desk) -> None:
+def test_a_post_that_disappears_while_it_is_processed_is_not_made_again(desk: Desk) -> None:
     delivery = desk.delivery()
     delivery.armed_at = desk.clock.now()
     with pytest.raises(Processing):
         PUBLISHER.publish(delivery, 0)
     desk.network.posts.clear()
-    assert PUBLISHER.resolve(delivery, 0) == Absent()
+    assert isinstance(PUBLISHER.resolve(delivery, 0), Working)
+    desk.clock.advance(600)
+    assert isinstance(PUBLISHER.resolve(delivery, 0), Undecidable)
 
 
 def test_google_keeps_a_post_until_its_time_and_publishes_it_then(desk: Desk) -> None:
@@ -500,3 +502,10 @@ def test_no_failure_shows_a_token_or_the_photos_address(desk: Desk, fault: str) 
     assert shown
     for secret in (*(value for name, value in desk.account.credentials.items() if name != "locationId"), "pinned.example"):
         assert secret not in shown + repr(desk.account)
+
+
+@pytest.mark.parametrize(("kind", "rules"), [("image", ["google_business.alt_text.ignored"])])
+def test_alternative_text_that_is_not_taken_is_left_out_with_a_warning(kind: str, rules: list[str]) -> None:
+    draft = Draft((Segment("Words", (Media("https://media.example/a", kind, "What is to be seen"),)),))
+    assert RULES.advise is not None
+    assert [violation.rule for violation in RULES.advise(draft, {})] == rules

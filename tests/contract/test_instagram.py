@@ -379,14 +379,96 @@ def test_a_post_that_comes_up_though_it_was_refused_is_ours_and_stays_the_only_o
     delivery = picture(desk)
     desk.prepare(delivery)
     desk.http.request = refused  # type: ignore[method-assign]
-    try:
+    with pytest.raises((Retry, Unknown)):
         desk.publish(delivery)
-    except (Retry, Failed):
-        desk.http.request = plain  # type: ignore[method-assign]
-        desk.clock.advance(later)
-        desk.publish(delivery)
+    desk.http.request = plain  # type: ignore[method-assign]
+    desk.clock.advance(later)
+    if not delivery.uncertain:
+        with pytest.raises(Unknown):
+            desk.publish(delivery)
     [entry] = desk.entries()
-    assert [remote.id for remote in delivery.published] == [entry.remote_id]
+    found = PUBLISHER.resolve(delivery, 0)
+    assert isinstance(found, Found)
+    assert [remote.id for remote in found.remotes] == [entry.remote_id]
+
+
+def test_a_post_that_comes_up_though_it_was_refused_takes_no_other_post_of_the_same_words_for_its_own(desk: Desk) -> None:
+    """Which ids other posts have is known when a lost answer is settled, not while the call is made."""
+    ours = picture(desk, "Same words")
+    desk.prepare(ours)
+    desk.clock.advance(5)
+    other = desk.publish(picture(desk, "Same words"))
+    desk.clock.advance(5)
+    plain, body = desk.http.request, json.dumps({"error": {"message": "No", "code": 4, "error_subcode": 2207051}}).encode()
+
+    def refused(method: str, url: str, **how: Any) -> Answer:
+        answer = plain(method, url, **how)
+        return Answer(400, {}, body) if url.endswith("_publish") else answer
+
+    desk.http.request = refused  # type: ignore[method-assign]
+    with pytest.raises(Unknown):
+        desk.publish(ours)
+    ours.taken = frozenset({other.id})
+    found = PUBLISHER.resolve(ours, 0)
+    assert isinstance(found, Found)
+    assert found.remotes[0].id == desk.entries()[-1].remote_id != other.id
+
+
+def test_an_old_container_is_made_again_so_that_no_post_of_long_before_the_call_is_taken_for_ours(desk: Desk) -> None:
+    """Ids of others are known for some hours before the call (`usecases.outcomes.others`), so nothing older may be looked at."""
+    delivery = picture(desk, "Same words")
+    desk.prepare(delivery)
+    desk.clock.advance(3600)
+    other = desk.publish(picture(desk, "Same words"))
+    desk.clock.advance(8 * 3600)
+    desk.world.add_fault("instagram", "lost_answer")
+    with pytest.raises(Unknown):
+        desk.publish(delivery)
+    found = PUBLISHER.resolve(delivery, 0)
+    assert isinstance(found, Found)
+    assert found.remotes[0].id == desk.entries()[-1].remote_id != other.id
+
+
+def test_a_container_that_is_gone_after_an_uncertain_call_is_not_made_again(desk: Desk) -> None:
+    delivery = picture(desk)
+    desk.world.add_fault("instagram", "server_error")
+    with pytest.raises(Unknown):
+        desk.publish(delivery)
+    desk.network.containers.clear()
+    desk.clock.advance(3600)
+    with pytest.raises(Unknown):
+        desk.publish(delivery)
+    assert desk.network.containers == {}
+    assert isinstance(PUBLISHER.resolve(delivery, 0), Undecidable)
+
+
+@pytest.mark.parametrize(("text", "options"), [("", {}), ("Not shown", STORY)])
+def test_a_post_without_words_is_not_guessed_among_several(desk: Desk, text: str, options: Mapping[str, Any]) -> None:
+    delivery = picture(desk, text, **options)
+    desk.prepare(delivery)
+    desk.publish(picture(desk, text, **options))
+    desk.world.add_fault("instagram", "lost_answer")
+    with pytest.raises(Unknown):
+        desk.publish(delivery)
+    assert isinstance(PUBLISHER.resolve(delivery, 0), Working)
+    desk.clock.advance(3600)
+    assert isinstance(PUBLISHER.resolve(delivery, 0), Undecidable)
+    delivery.taken = frozenset({desk.entries()[0].remote_id})
+    found = PUBLISHER.resolve(delivery, 0)
+    assert isinstance(found, Found)
+    assert found.remotes[0].id == desk.entries()[1].remote_id
+
+
+def test_a_story_of_a_picture_is_no_video(desk: Desk) -> None:
+    delivery = picture(desk, **STORY)
+    desk.prepare(delivery)
+    desk.publish(desk.delivery(Segment("", (VIDEO,)), **STORY))
+    desk.world.add_fault("instagram", "lost_answer")
+    with pytest.raises(Unknown):
+        desk.publish(delivery)
+    found = PUBLISHER.resolve(delivery, 0)
+    assert isinstance(found, Found)
+    assert found.remotes[0].id == desk.entries()[-1].remote_id
 
 
 def test_a_finished_container_that_is_not_found_is_tried_again_a_little_later(desk: Desk) -> None:
@@ -517,6 +599,9 @@ def facts(media: Media, **known: Any) -> Media:
     (Draft((Segment("", (PICTURE,)),), {"userTags": [{"username": "a"}]}), ["instagram.user_tags.position"]),
     (Draft((Segment("", (PICTURE,)),), {"userTags": [{"username": "a", "x": 0.5, "y": 0, "mediaIndex": 1}]}),
      ["instagram.user_tags.media_index"]),
+    (Draft((Segment("", (PICTURE,)),), {**STORY, "userTags": [{"username": "a", "mediaIndex": 1}]}),
+     ["instagram.user_tags.media_index"]),
+    (Draft((Segment("", (PICTURE,)),), {**STORY, "userTags": [{"username": "a"}]}), []),
     (Draft((Segment("", (VIDEO,)),), {"userTags": [{"username": "a"}]}), []),
     (Draft((Segment("", (PICTURE,)),), {"collaborators": ["a", "b", "c", "d"]}), ["instagram.option.invalid"]),
     (Draft((Segment("", (PICTURE,)),), {"userTags": "a"}), ["instagram.option.invalid"]),

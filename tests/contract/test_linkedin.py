@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from datetime import timedelta
@@ -18,6 +19,8 @@ from dateline.platforms._linkedin_rules import RULES
 from dateline.platforms.base import (
     Absent,
     Account,
+    Answer,
+    AnswerLost,
     Delivery,
     Failed,
     Found,
@@ -175,7 +178,7 @@ def test_options_become_members_and_an_unused_one_is_a_warning_not_an_error(memb
         (Draft((Segment("x", (FILM,)),), link), ["linkedin.article.ignored", "linkedin.description.ignored"]),
         (Draft((Segment("x"),), {"articleUrl": "https://a.example"}), ["linkedin.article.untitled"]),
         (Draft((Segment("x"),), {"title": "T", "description": "D"}), ["linkedin.title.ignored", "linkedin.description.ignored"]),
-        (Draft((Segment("x", (PICTURE,)),), link), []),
+        (Draft((Segment("x", (PICTURE,)),), link), ["linkedin.alt_text.ignored"]),
     ):
         assert check(RULES, draft, {}) == []
         assert [warning.rule for warning in RULES.advise(draft, {})] == rules
@@ -366,6 +369,61 @@ def test_a_lost_answer_of_an_organization_is_settled_by_its_posts(desk: Desk, sa
     found = PUBLISHER.resolve(delivery, 1)
     assert isinstance(found, Found)
     assert found.remotes[0].id == desk.world.seen("linkedin")[1].remote_id
+
+
+def test_a_post_of_before_the_first_call_is_never_ours_however_long_ago_the_first_try_was(desk: Desk) -> None:
+    delivery = desk.delivery("Same words")
+    desk.clock.advance(3600)
+    desk.publish(desk.delivery("Same words"))
+    desk.clock.advance(8 * 3600)
+    delivery.checkpoint.update(PUBLISHER.start(delivery))
+    desk.world.add_fault("linkedin", "server_error")
+    with pytest.raises(Unknown):
+        desk.publish(delivery)
+    delivery.uncertain = True
+    assert PUBLISHER.resolve(delivery, 0) == Absent()
+    kept = dict(delivery.checkpoint)
+    desk.clock.advance(120)
+    delivery.checkpoint.update(PUBLISHER.start(delivery))
+    assert delivery.checkpoint == kept, "an uncertain call may be found by any later look"
+
+
+def test_a_refusal_that_passes_does_not_make_an_organizations_post_undecidable(desk: Desk) -> None:
+    delivery = desk.delivery("Hello")
+    desk.lost(delivery)
+    plain, body = desk.http.request, json.dumps({"status": 403, "message": "Resource is forbidden"}).encode()
+    desk.http.request = lambda *a, **k: Answer(403, {}, body)  # type: ignore[method-assign]
+    with pytest.raises(Retry):
+        PUBLISHER.resolve(delivery, 0)
+    desk.http.request = plain  # type: ignore[method-assign]
+    assert isinstance(PUBLISHER.resolve(delivery, 0), Found)
+
+
+@pytest.mark.parametrize("arrived", [True, False])
+def test_the_end_of_a_videos_upload_that_is_refused_the_second_time_may_have_come_the_first(desk: Desk, arrived: bool) -> None:
+    delivery = desk.delivery(Segment("Film", (FILM,)))
+    plain, calls = desk.http.request, []
+    body = json.dumps({"status": 400, "code": "INVALID", "message": "The upload is finalized already"}).encode()
+
+    def once(method: str, url: str, **how: Any) -> Answer:
+        if not url.endswith("finalizeUpload"):
+            return plain(method, url, **how)
+        calls.append(url)
+        if len(calls) > 1:
+            return Answer(400, {}, body)
+        if arrived:
+            plain(method, url, **how)
+        raise AnswerLost("no answer")
+
+    desk.http.request = once  # type: ignore[method-assign]
+    with pytest.raises(Retry):
+        PUBLISHER.prepare(delivery)
+    if arrived:
+        desk.prepare(delivery)
+        return
+    with pytest.raises(Failed):
+        PUBLISHER.prepare(delivery)
+    assert delivery.checkpoint["media"] == {}, "another try sends the file again"
 
 
 def test_resolve_sees_a_link_linkedin_has_shortened_and_takes_nothing_that_is_not_ours(desk: Desk) -> None:
@@ -630,3 +688,20 @@ def test_no_token_gets_into_an_exception_or_a_repr(desk: Desk, fault: str) -> No
     assert "linkedin-access" not in said
     assert "linkedin-refresh" not in said
     assert "secret" not in said
+
+
+@pytest.mark.parametrize(("kind", "rules"), [
+    ("video", ["linkedin.alt_text.ignored"]), ("document", ["linkedin.alt_text.ignored"]), ("image", []),
+])
+def test_alternative_text_that_is_not_taken_is_left_out_with_a_warning(kind: str, rules: list[str]) -> None:
+    draft = Draft((Segment("Words", (Media("https://media.example/a", kind, "What is to be seen"),)),))
+    assert RULES.advise is not None
+    assert [violation.rule for violation in RULES.advise(draft, {})] == rules
+
+
+@pytest.mark.parametrize("error", ["invalid_client", "unauthorized_client"])
+def test_a_wrong_secret_of_the_app_kills_no_account(desk: Desk, error: str) -> None:
+    body = json.dumps({"error": error}).encode()
+    desk.http.request = lambda *a, **k: Answer(401, {}, body)  # type: ignore[method-assign]
+    with pytest.raises(Retry):
+        PUBLISHER.refresh(desk.account, desk.http)

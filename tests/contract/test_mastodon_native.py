@@ -166,6 +166,22 @@ def test_a_hand_over_whose_answer_was_lost_is_found_among_what_the_server_keeps(
     assert [text for text, _ in desk.seen()] == ["Another"]
 
 
+def test_what_the_server_keeps_for_another_post_of_the_same_words_and_time_is_not_ours(desk: Desk) -> None:
+    other = desk.place(desk.delivery("Same words"))
+    delivery = desk.delivery("Same words")
+    delivery.taken = frozenset({other.id})
+    desk.world.add_fault("mastodon", "server_error")
+    with pytest.raises(Unknown):
+        desk.place(delivery)
+    assert not isinstance(PUBLISHER.placed(delivery, desk.at), Found)
+    desk.world.add_fault("mastodon", "lost_answer")
+    with pytest.raises(Unknown):
+        desk.place(delivery)
+    found = PUBLISHER.placed(delivery, desk.at)
+    assert isinstance(found, Found)
+    assert found.remotes[0].id != other.id
+
+
 def test_a_hand_over_that_was_lost_before_it_took_effect_may_be_repeated_once_that_is_settled(desk: Desk) -> None:
     desk.world.add_fault("mastodon", "server_error")
     delivery = desk.delivery("Hello")

@@ -539,10 +539,10 @@ def test_an_expired_token_is_refreshed_on_the_other_host(desk: Desk) -> None:
     assert desk.visible() == ["Hello"]
 
 
-def test_a_grant_taken_back_is_dead_and_without_one_there_is_nothing_to_refresh(desk: Desk) -> None:
+def test_a_grant_taken_back_is_dead_and_a_wrong_secret_of_the_app_kills_no_account(desk: Desk) -> None:
     assert PUBLISHER.refresh(with_credentials(desk.account, refreshToken=""), desk.http) is None
     assert PUBLISHER.refresh(with_credentials(desk.account, clientId=""), desk.http) is None
-    with pytest.raises(TokenRefused):
+    with pytest.raises(Retry):
         PUBLISHER.refresh(with_credentials(desk.account, clientSecret="wrong"), desk.http)
     desk.network.grants.revoke("prof_reddit")
     with pytest.raises(TokenRefused):

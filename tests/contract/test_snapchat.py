@@ -345,6 +345,20 @@ def test_a_lost_answer_is_settled_where_snapchat_lists_posts(desk: Desk, options
     assert isinstance(PUBLISHER.resolve(delivery, 0), Working)
 
 
+def test_of_several_posts_that_say_the_same_none_is_guessed_to_be_ours(desk: Desk) -> None:
+    desk.network.lists = True
+    delivery = desk.ready(desk.delivery(contentType="spotlight"))
+    other = desk.publish(desk.delivery(contentType="spotlight"))
+    desk.world.add_fault("snapchat", "lost_answer")
+    with pytest.raises(Unknown):
+        PUBLISHER.publish(delivery, 0)
+    assert isinstance(PUBLISHER.resolve(delivery, 0), Working)
+    delivery.taken = frozenset({other.id})
+    found = PUBLISHER.resolve(delivery, 0)
+    assert isinstance(found, Found)
+    assert found.remotes[0].id == desk.world.seen("snapchat")[-1].remote_id
+
+
 def test_a_listing_that_does_not_show_a_post_proves_nothing(desk: Desk) -> None:
     desk.network.lists = True
     delivery = desk.ready(desk.delivery("Look", contentType="spotlight"))

@@ -13,6 +13,7 @@ from dateline.domain.content import Draft, Facts, Media, Segment
 from dateline.domain.rules import check
 from dateline.platforms.base import (
     Account,
+    Answer,
     Delivery,
     Failed,
     Found,
@@ -293,6 +294,25 @@ def test_a_slow_server_is_safe_to_repeat_and_there_is_one_post(desk: Desk) -> No
     with pytest.raises(Unknown) as caught:  # a repeat meets an upload that has all its pieces
         PUBLISHER.publish(delivery, 0)
     assert caught.value.code == "upload_closed"
+    desk.finish(delivery)
+    assert desk.visible() == ["A clip"]
+
+
+def test_a_last_piece_that_is_refused_after_an_uncertain_one_is_looked_up_before_it_is_called_failed(desk: Desk) -> None:
+    desk.http.deadline = 4
+    desk.world.add_fault("tiktok", "slow", seconds=10)
+    delivery = desk.video()
+    PUBLISHER.prepare(delivery)
+    delivery.armed_at = desk.clock.now()
+    with pytest.raises(Unknown):
+        PUBLISHER.publish(delivery, 0)
+    delivery.uncertain = True
+    plain = desk.http.request
+    desk.http.request = lambda *a, **k: Answer(400, {}, b"bad request")  # type: ignore[method-assign]
+    with pytest.raises(Unknown):
+        PUBLISHER.publish(delivery, 0)
+    desk.http.request = plain  # type: ignore[method-assign]
+    desk.clock.advance(6)
     desk.finish(delivery)
     assert desk.visible() == ["A clip"]
 

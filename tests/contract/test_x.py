@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -291,6 +292,24 @@ def test_an_upload_goes_on_after_the_last_piece_that_was_taken(desk: Desk) -> No
     assert (len(begun), len(pieces)) == (1, 4), "the piece whose answer was lost is sent again, and only that"
     desk.publish(delivery)
     assert len(desk.visible()) == 1
+
+
+def test_media_that_x_takes_no_more_after_an_uncertain_call_may_be_in_our_own_post(desk: Desk) -> None:
+    """A slow server used them after two looks had found nothing."""
+    desk.http.deadline = 4
+    desk.world.add_fault("x", "slow", seconds=10)
+    delivery = desk.delivery(Segment("", (PICTURE,)))
+    with pytest.raises(Unknown):
+        desk.publish(delivery)
+    delivery.uncertain = True
+    assert PUBLISHER.resolve(delivery, 0) == Absent()
+    desk.clock.advance(60)
+    plain, body = desk.http.request, json.dumps({"status": 400, "detail": "Your media IDs are invalid."}).encode()
+    desk.http.request = lambda method, url, **how: (  # type: ignore[method-assign]
+        Answer(400, {}, body) if url.endswith("/2/tweets") and method == "POST" else plain(method, url, **how)
+    )
+    remote = desk.publish(delivery)
+    assert [entry.remote_id for entry in desk.world.seen("x")] == [remote.id]
 
 
 @pytest.mark.parametrize("stage", ["sent", "done"])
@@ -690,3 +709,11 @@ def test_no_failure_shows_a_token(desk: Desk, fault: str) -> None:
 
 def with_credentials(account: Account, **entries: str) -> Account:
     return replace(account, credentials={**account.credentials, **entries})
+
+
+@pytest.mark.parametrize("error", ["invalid_client", "unauthorized_client"])
+def test_a_wrong_secret_of_the_app_kills_no_account(desk: Desk, error: str) -> None:
+    body = json.dumps({"error": error}).encode()
+    desk.http.request = lambda *a, **k: Answer(401, {}, body)  # type: ignore[method-assign]
+    with pytest.raises(Retry):
+        PUBLISHER.refresh(desk.account, desk.http)

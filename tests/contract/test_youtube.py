@@ -984,3 +984,10 @@ def test_no_failure_shows_a_token_or_the_sessions_address(desk: Desk, fault: str
             shown += f"{outcome!r} {outcome} {outcome.__cause__!r}"
     for secret in (*desk.account.credentials.values(), "upload_id", "localhost"):
         assert secret not in shown + repr(desk.account)
+
+
+@pytest.mark.parametrize(("kind", "rules"), [("video", ["youtube.alt_text.ignored"])])
+def test_alternative_text_that_is_not_taken_is_left_out_with_a_warning(kind: str, rules: list[str]) -> None:
+    draft = Draft((Segment("Words", (Media("https://media.example/a", kind, "What is to be seen"),)),))
+    assert RULES.advise is not None
+    assert [violation.rule for violation in RULES.advise(draft, {})] == rules

@@ -13,7 +13,9 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 
 from dateline.aws.queue import Message
+from dateline.domain.instants import sortable
 from dateline.platforms.base import Answer
+from dateline.store.tables import BookingRow
 from dateline.usecases.deliver import deliver
 from local.seed import WORKSPACE
 from local.stack import Crash, Phase
@@ -551,3 +553,12 @@ def test_one_bad_target_does_not_mark_the_others(dateline: Dateline) -> None:
     dateline.api("POST", f"/v1/posts/{post_id}/retry", {"profileIds": ["prof_x"]})
     dateline.stack.run_for(A_WHILE)
     assert len(dateline.world.seen()) == 3 and post_of(dateline, post_id).targets["prof_x"].status == "published"
+
+
+def test_of_a_busy_profiles_posts_those_nearest_to_a_lost_call_are_known(dateline: Dateline) -> None:
+    with BookingRow.batch_write() as batch:
+        for number in range(250):
+            slot = f"{sortable(START + number * MINUTE)}#post_{number}"
+            batch.save(BookingRow("prof_busy", slot, post_id=f"post_{number}", ws=WORKSPACE, state="pending"))
+    known = dateline.deps.bookings.around("prof_busy", sortable(START - HOUR), sortable(START + 250 * MINUTE))
+    assert set(known) == {f"post_{number}" for number in range(50, 250)}

@@ -109,6 +109,15 @@ def test_publishing_at_once_takes_it_back_first(dateline: Dateline) -> None:
     published_once(dateline, post_id, at=timedelta(0))
 
 
+def test_two_posts_of_the_same_words_and_time_never_share_what_the_network_keeps(dateline: Dateline) -> None:
+    first = placed(dateline)
+    dateline.world.add_fault("mastodon", "server_error")
+    second = schedule(dateline)
+    dateline.stack.run_for(timedelta(minutes=2))
+    kept = [(target_of(dateline, post_id).native or {}).get("id") for post_id in (first, second)]
+    assert kept[0] is not None and kept[0] != kept[1]
+
+
 @pytest.mark.parametrize("change", [("DELETE", None), ("PATCH", {"text": "Other words"})])
 @pytest.mark.parametrize("fault", ["server_error", "lost_answer", "rate_limit"])
 def test_what_the_network_does_not_confirm_is_not_acknowledged(

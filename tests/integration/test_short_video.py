@@ -25,7 +25,7 @@ from tests.samples import Sample, samples_of
 LARGE = "https://cdn.example.com/large.mp4"
 MINUTE = timedelta(minutes=1)
 NETWORKS = ("tiktok", "snapchat")
-SETTLED = {"tiktok-video", "snapchat-saved_story", "snapchat-spotlight"}
+SETTLED = {"tiktok-video", "snapchat-saved story", "snapchat-spotlight"}
 """What can be looked up after a lost answer (Snapchat's where it lists posts)."""
 
 _numbers = count(1)

@@ -13,6 +13,9 @@ from .base import Delivery
 
 FRESH = timedelta(minutes=10)
 """A container that was finished a moment ago is not asked again before it is published."""
+KEPT = timedelta(hours=5)
+"""An older container is made anew: a lost answer is settled by what was posted since it was made, and which are another's is
+known for the six hours before the call."""
 
 
 class Item(NamedTuple):
@@ -41,10 +44,17 @@ def slot_of(delivery: Delivery, segment: int) -> str:
 
 
 def known_of(delivery: Delivery, slot: str, plan: Plan) -> dict[str, Any] | None:
-    """The saved container, if it is of what is to be said now (a post may have been edited since); any after an uncertain call,
-    which may have published it."""
+    """The saved container, if it is of what is to be said now (a post may have been edited since) and not old; any after a call
+    that was uncertain or refused, which may have published it."""
     known = containers_of(delivery).get(slot)
-    return known if known and (delivery.uncertain or known.get("of") == print_of(plan)) else None
+    if not known or delivery.uncertain:
+        return known
+    return known if is_kept(known, delivery.now()) and known.get("of") == print_of(plan) else None
+
+
+def is_kept(known: Mapping[str, Any], now: datetime) -> bool:
+    """Whether a container is used still, or made anew for its age."""
+    return bool(known.get("refused")) or now - datetime.fromisoformat(known["at"]) <= KEPT
 
 
 def is_fresh(known: Mapping[str, Any] | None, now: datetime) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from ._container_state import Item, Plan, containers_of, forget, is_fresh, known_of, mark, print_of, slot_of
+from ._container_state import Item, Plan, containers_of, forget, is_fresh, is_kept, known_of, mark, print_of, slot_of
 from ._graph import CLOCK_SKEW, GraphPublisher, is_gone
 from ._meta import Meaning, error_of, refusal_of, said_well
 from .base import (
@@ -66,6 +66,10 @@ class ContainerPublisher(GraphPublisher):
     def listed(self, delivery: Delivery, segment: int, since: datetime) -> Iterator[Listed]:
         """The account's posts since then, newest first, of the kind that `segment` is."""
         raise NotImplementedError
+
+    def has_words(self, delivery: Delivery, segment: int) -> bool:
+        """Whether the segment can be told from others by its words."""
+        return bool(delivery.segments[segment].text.strip())
 
     def comment(self, delivery: Delivery, segment: int) -> tuple[Remote, ...]:
         """Publish a segment that needs no container."""
@@ -127,7 +131,7 @@ class ContainerPublisher(GraphPublisher):
         try:
             status, _ = self._status(delivery, containers_of(delivery)[slot]["id"])
         except Outcome as failed:
-            if delivery.uncertain:
+            if delivery.uncertain or isinstance(outcome, Failed):
                 raise Unknown("refused_unclear", f"{outcome.detail} Asking the container failed ({failed.code}).") from None
             raise outcome from None
         if status == "PUBLISHED":
@@ -182,6 +186,8 @@ class ContainerPublisher(GraphPublisher):
             status = "EXPIRED" if known is None else self._look(delivery, slot)
             if known is not None and status == "PUBLISHED" and (delivery.uncertain or known.get("refused")):
                 return str(known["id"]), True
+            if known is not None and status == NO_SUCH and delivery.uncertain:
+                return str(known["id"]), True  # it may have been published before it went: it is looked for, not made again
             if status == "FINISHED":
                 return str(containers_of(delivery)[slot]["id"]), False
             # Spent. One that is published although no call was uncertain: a person has said that the post is not there.
@@ -205,7 +211,7 @@ class ContainerPublisher(GraphPublisher):
 
     def _create(self, delivery: Delivery, slot: str, item: Item, mark: str) -> str:
         known = containers_of(delivery).get(slot)
-        if known and known.get("of") == mark:
+        if known and known.get("of") == mark and is_kept(known, delivery.now()):
             return str(known["id"])
         delivery.need(0.0)
         fields = dict(item.fields)
@@ -258,7 +264,10 @@ class ContainerPublisher(GraphPublisher):
     # After it
 
     def _adopted(self, delivery: Delivery, segment: int) -> tuple[Remote, ...]:
-        """The post of a container that is published already."""
+        """The post of a container that is published already. Which posts are another's is known only after an uncertain call: any
+        other is looked up by `resolve`."""
+        if not delivery.uncertain:
+            raise Unknown("published_refused", f"{self.who} has published what it refused.")
         try:
             found = self._out(delivery, segment)
         except Outcome as failed:
@@ -269,12 +278,12 @@ class ContainerPublisher(GraphPublisher):
 
     def _out(self, delivery: Delivery, segment: int) -> Resolution:
         """Find the post of a published container in the account's own list: the first with our words since the container was
-        made; after a good while the only other one there is."""
+        made, or without words the only one; after a good while the only other one there is."""
         since = datetime.fromisoformat(containers_of(delivery)[slot_of(delivery, segment)]["at"]) - CLOCK_SKEW
         others = delivery.taken | {remote.id for remote in delivery.published}
         seen = [entry for entry in self.listed(delivery, segment, since) if entry.remote.id not in others]
         same = [entry.remote for entry in seen if entry.same]
-        if same:
+        if len(same) == 1 or (same and self.has_words(delivery, segment)):
             return Found((same[-1],))
         if delivery.now() - (delivery.armed_at or delivery.now()) < LIST_PATIENCE:
             return Working(WAITS[0] * 5, f"{self.who} has published it, and does not list it yet.")

@@ -13,8 +13,13 @@ from .base import Absent, Delivery, Found, Refused, Remote, Resolution, SafeToRe
 from .calls import uploads_of
 
 CLOCK_SKEW = timedelta(seconds=60)
+EARLY = timedelta(minutes=5)
+"""So long before its time nothing of a post is out."""
 PAGES = 5
 AGAIN = 15.0
+VIDEO_GONE = "video_gone"
+LIST_PATIENCE = timedelta(minutes=5)
+"""How long what was finished may take until it can be read."""
 _POST = "id,message,created_time,attachments{type,target,unshimmed_url,subattachments{target,type}}"
 _STORY = "post_id,media_id,creation_time,status"
 
@@ -38,9 +43,11 @@ def listed(delivery: Delivery, path: str, **params: Any) -> Iterator[Mapping[str
 
 
 def since_of(delivery: Delivery) -> datetime:
-    """When our first try began: nothing older is ours."""
+    """Where to look from: the first try that may have had an effect, and never long before the post's time. Nothing older is
+    ours, though it may say the same (and was in the list all along)."""
     first = delivery.checkpoint.get("since")
-    return (datetime.fromisoformat(first) if first else delivery.armed_at or delivery.now()) - CLOCK_SKEW
+    since = datetime.fromisoformat(first) if first else delivery.armed_at or delivery.now()
+    return max(since, delivery.publish_at - EARLY if delivery.publish_at else since) - CLOCK_SKEW
 
 
 def post_among(
@@ -101,7 +108,7 @@ def video(delivery: Delivery) -> Resolution:
     what, [number] = kind(delivery), uploads_of(delivery, 0)
     answer = call(delivery.account, delivery.http, "GET", f"/{number}", params={"fields": "status,published"})
     if is_gone(answer):
-        return Refused("video_gone", "Facebook no longer knows the video; it is uploaded again.", again=True)
+        return Refused(VIDEO_GONE, "Facebook does not show the video.", again=True)
     status = said_well(WHO, answer, delivery.now(), SUBCODES).get("status") or {}
     phases = {name: status.get(f"{name}_phase") or {} for name in ("uploading", "processing", "publishing")}
     broken = next((phase for phase in phases.values() if phase.get("status") == "error"), None)
@@ -116,6 +123,16 @@ def video(delivery: Delivery) -> Resolution:
     if kept or publishing.get("status") not in (None, "not_started") or phases["processing"].get("status") == "in_progress":
         return Working(AGAIN, "Facebook is working on the video.")
     return SafeToRepeat()
+
+
+def finished(delivery: Delivery) -> Resolution:
+    """The same after a call that may have finished it: that it cannot be read proves nothing, so no other takes its place."""
+    seen = video(delivery)
+    if not (isinstance(seen, Refused) and seen.code == VIDEO_GONE):
+        return seen
+    if delivery.now() - (delivery.armed_at or delivery.now()) < LIST_PATIENCE:
+        return Working(AGAIN, seen.detail)
+    return Undecidable("Facebook does not show the video that was to be published: it may be out, or have been deleted.")
 
 
 def video_remote(delivery: Delivery, what: str, number: str) -> Remote:

@@ -83,6 +83,8 @@ def _advise(draft: Draft, settings: Mapping[str, Any]) -> list[Violation]:
         if item.type == "image" and item.facts is not None and item.facts.size > SAFE_PHOTO:
             detail = "Facebook refuses some pictures above 4 MB, though it speaks of 10 MB: a smaller JPEG is safer."
             add("media.large", f"media/{place}", detail)
+        if item.type == "video" and item.alt_text:
+            add("alt_text.ignored", f"media/{place}", "Facebook takes alternative text for pictures only: it is left out.")
     return found
 
 

@@ -110,6 +110,10 @@ def _advise(draft: Draft, settings: Mapping[str, Any]) -> list[Violation]:
     for name in OFFER:
         if topic != "offer" and name in options:
             add("offer", name, f"{name} belongs to an offer; this is none, and it is left out.")
+    for place, item in enumerate(draft.segments[0].media):
+        if item.alt_text:
+            detail = "Google takes no alternative text with a photo; it is left out."
+            found.append(Violation("google_business.alt_text.ignored", 0, f"media/{place}", detail))
     action = options.get("callToAction")
     if not isinstance(action, Mapping):
         return found

@@ -52,7 +52,7 @@ def _characters(text: str, settings: Mapping[str, Any]) -> int:
 def _more(draft: Draft, settings: Mapping[str, Any]) -> list[Violation]:
     segment, options = draft.segments[0], draft.options
     if options.get("contentType") == "story":
-        return _story(draft, segment)
+        return _story(draft, segment) + _tagged_elsewhere(segment, options)
     found = []
     for place, item in enumerate(segment.media):
         if item.type == "image" and item.facts and item.facts.width and item.facts.height:
@@ -101,6 +101,11 @@ def _tags(segment: Segment, options: Mapping[str, Any]) -> list[Violation]:
             detail = "Instagram wants to know where in a picture somebody is tagged: x and y, from 0.0 to 1.0."
             found.append(Violation("instagram.user_tags.position", 0, field, detail))
     return found
+
+
+def _tagged_elsewhere(segment: Segment, options: Mapping[str, Any]) -> list[Violation]:
+    """A story's tags that name a medium it does not have. (It takes them without a position.)"""
+    return [one for one in _tags(segment, options) if one.rule == "instagram.user_tags.media_index"]
 
 
 def _advise(draft: Draft, settings: Mapping[str, Any]) -> list[Violation]:

@@ -8,7 +8,7 @@ from typing import Any
 from ._linkedin_calls import call, good
 from ._linkedin_rules import ACCOUNT_TYPE, ORGANIZATION
 from .base import Account, AccountInfo, Failed, Http, NewTokens, Retry, TokenRefused
-from .calls import bearer, harmless, said_by
+from .calls import WRONG_APP, bearer, harmless, said_by
 from .connect import Choice
 
 SIGN_IN = "www.linkedin.com"
@@ -106,6 +106,6 @@ def refreshed(account: Account, http: Http) -> NewTokens | None:
         if body.get("refresh_token"):
             tokens["refreshToken"] = str(body["refresh_token"])
         return NewTokens(tokens, body.get("expires_in"), body.get("refresh_token_expires_in"))
-    if answer.status in (400, 401):
+    if answer.status in (400, 401) and body.get("error") not in WRONG_APP:
         raise TokenRefused("grant_refused", f"LinkedIn no longer takes the refresh token ({body.get('error') or answer.status}).")
     raise Retry("refresh_failed", f"LinkedIn answered {answer.status} to the refresh.")

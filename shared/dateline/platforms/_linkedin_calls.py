@@ -44,10 +44,14 @@ def refused(answer: Answer, now: datetime | None = None) -> Outcome:
     if answer.status == 426:
         detail = f"LinkedIn no longer takes the version of its API that is asked for. Set the profile's apiVersion anew. {reason}"
         return Failed("api_version_too_old", detail)
-    if answer.status == 403 and "resource is forbidden" in reason.lower():
-        # Comes and goes with tokens that are good otherwise; nothing was done.
+    if is_passing(answer):
         return Retry("forbidden_for_now", f"LinkedIn refused for now: {reason}")
     return refusal("LinkedIn", answer, reason, _wait(answer, reason, now))
+
+
+def is_passing(answer: Answer) -> bool:
+    """Whether it is the 403 that comes and goes with tokens that are good otherwise; nothing was done."""
+    return answer.status == 403 and "resource is forbidden" in reason_of(answer).lower()
 
 
 def _wait(answer: Answer, reason: str, now: datetime | None) -> float | None:

@@ -70,6 +70,10 @@ def _advise(draft: Draft, settings: Mapping[str, Any]) -> list[Violation]:
             what = "a link, a video or a document" if name == "title" else "a link"
             detail = f"LinkedIn shows a {name} with {what} only; this post has none, so it is left out."
             found.append(Violation(f"linkedin.{name}.ignored", 0, f"options/{name}", detail))
+    for place, item in enumerate(draft.segments[0].media):
+        if item.alt_text and (article is not None or item.type not in ("image", "gif")):
+            detail = "LinkedIn takes alternative text for pictures of the post itself only: it is left out."
+            found.append(Violation("linkedin.alt_text.ignored", 0, f"media/{place}", detail))
     return found
 
 

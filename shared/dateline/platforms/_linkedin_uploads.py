@@ -78,14 +78,25 @@ def _upload(delivery: Delivery, known: dict[str, Any], slot: str, item: Media) -
         if len(state["tags"]) % PARTS_A_SAVE == 0:
             delivery.save(media=dict(known))
     if resource == "videos":
-        request = {"video": state["id"], "uploadToken": state.get("token") or "", "uploadedPartIds": state["tags"]}
-        answer = call(
-            delivery.account, delivery.http, "POST", "/rest/videos?action=finalizeUpload",
-            json={"finalizeUploadRequest": request},
-        )
-        good(answer, delivery.now())
+        _finalize(delivery, known, slot, state)
     known[slot] = {"id": state["id"], "sent": True}
     delivery.save(media=dict(known))
+
+
+def _finalize(delivery: Delivery, known: dict[str, Any], slot: str, state: Mapping[str, Any]) -> None:
+    """Say that it was all. Where that is refused, an earlier call whose answer was lost may have said so already."""
+    request = {"video": state["id"], "uploadToken": state.get("token") or "", "uploadedPartIds": state["tags"]}
+    path, account = "/rest/videos?action=finalizeUpload", delivery.account
+    answer = call(account, delivery.http, "POST", path, json={"finalizeUploadRequest": request})
+    try:
+        good(answer, delivery.now())
+    except Failed:
+        asset = good(call(account, delivery.http, "GET", f"/rest/videos/{in_path(state['id'])}"), delivery.now())
+        if asset.get("status") not in (None, "WAITING_UPLOAD"):
+            return
+        del known[slot]  # whoever tries again sends the file again
+        delivery.save(media=dict(known))
+        raise
 
 
 def _begin(delivery: Delivery, resource: str, member: str, size: int) -> dict[str, Any]:

@@ -93,7 +93,7 @@ class Keeping:
             good(answer, delivery.now())
             page = [entry for entry in answer.json() or () if isinstance(entry, dict)]
             for entry in page:
-                if _is_ours(entry, delivery, at):
+                if str(entry.get("id")) not in delivery.taken and _is_ours(entry, delivery, at):
                     return Found((Remote(str(entry["id"]), None, {"scheduledAt": str(entry["scheduled_at"])}),))
             if len(page) < PAGE_SIZE:
                 break

@@ -120,6 +120,9 @@ def _advise(draft: Draft, settings: Mapping[str, Any]) -> list[Violation]:
         detail = f"The title is the first line of the text, cut at {TITLE} characters; the option title says another."
         found.append(Violation("youtube.title.cut", 0, "text", detail, TITLE, len(first), "characters"))
     for place, item in enumerate(draft.segments[0].media):
+        if item.alt_text:
+            detail = "YouTube takes no alternative text; it is left out."
+            found.append(Violation("youtube.alt_text.ignored", 0, f"media/{place}", detail))
         if item.type == "image" and len(draft.segments[0].media) > 1:
             detail = "The picture beside the video becomes its thumbnail; YouTube allows that to verified channels."
             found.append(Violation("youtube.media.thumbnail", 0, f"media/{place}", detail))

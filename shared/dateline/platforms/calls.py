@@ -82,6 +82,10 @@ def refusal(who: str, answer: Answer, reason: str, wait: float | None) -> Outcom
     return Failed("rejected", f"{who} refused with {answer.status}: {reason}")
 
 
+WRONG_APP = ("invalid_client", "unauthorized_client")
+"""A token endpoint's errors (RFC 6749, 5.2) that are about the app's own id and secret and say nothing of the account's grant."""
+
+
 def seconds_until(answer: Answer, header: str, moment: Callable[[str], float], now: datetime | None) -> float | None:
     """Seconds until the time that `header` names, at least one; None when the network does not say.
 

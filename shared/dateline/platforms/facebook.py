@@ -7,14 +7,17 @@ for by its id afterwards, a post with photos is known by them, and words alone b
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from ._facebook_accounts import pages, whose
 from ._facebook_calls import NOT_THERE, SUBCODES, WHO, base, call, is_gone
 from ._facebook_looks import (
     AGAIN,
+    EARLY,
+    VIDEO_GONE,
     comment_among,
+    finished,
     post_among,
     remote_of,
     story_of,
@@ -49,7 +52,6 @@ from .base import (
 from .calls import irreversible, said_by, uploads_of
 from .connect import Choice, OAuth2
 
-EARLY = timedelta(minutes=5)
 COMMENT_SUBCODES = {**SUBCODES, NOT_THERE: Meaning("retry", "parent_not_visible", 5.0)}
 """A post may not take comments in the very second it appears."""
 SCOPES = ("pages_show_list", "pages_read_engagement", "pages_manage_posts", "pages_manage_engagement")
@@ -77,8 +79,9 @@ class FacebookPublisher(Standard):
         return missing(delivery)
 
     def start(self, delivery: Delivery) -> Mapping[str, Any]:
-        """When the first try began: nothing that is older can be ours."""
-        return {} if delivery.checkpoint.get("since") else {"since": delivery.now().isoformat()}
+        """When the first try began that may have had an effect: nothing that is older can be ours."""
+        known = delivery.uncertain and delivery.checkpoint.get("since")
+        return {} if known else {"since": delivery.now().isoformat()}
 
     def prepare(self, delivery: Delivery) -> None:
         """Upload the photos, unseen, or the video, unfinished."""
@@ -102,7 +105,7 @@ class FacebookPublisher(Standard):
                 raise Retry("media_gone", "Facebook may have removed what was uploaded; it is uploaded again.", 1.0)
             raise failed
         try:
-            seen = self.resolve(delivery, segment)
+            seen = video(delivery) if segment == 0 and kind(delivery) in EDGES else self.resolve(delivery, segment)
         except Outcome as error:
             raise Unknown("refused_unclear", f"Facebook refused, and looking for the post failed ({error.code}).") from None
         if isinstance(seen, Found):
@@ -143,16 +146,17 @@ class FacebookPublisher(Standard):
             return comment_among(delivery, segment)
         what = kind(delivery)
         if what in EDGES:
-            return video(delivery)
+            return finished(delivery)
         if what == "photo_story":
             return story_of(delivery, _uploaded(delivery)[0])
         return post_among(delivery, "posts")
 
     def delete(self, delivery: Delivery, remote_id: str) -> None:
-        """`DELETE /{id}`; what is gone already is no error."""
+        """`DELETE /{id}`; what is gone already is no error. A missing permission is told alike: what can be read stands."""
         answer = call(delivery.account, delivery.http, "DELETE", f"/{remote_id}")
-        if not is_gone(answer):
-            said_well(WHO, answer, delivery.now(), SUBCODES)
+        if is_gone(answer) and is_gone(call(delivery.account, delivery.http, "GET", f"/{remote_id}", params={"fields": "id"})):
+            return
+        said_well(WHO, answer, delivery.now(), SUBCODES)
 
     def place(self, delivery: Delivery, at: datetime) -> Remote:
         """Hand the post over, to be published by Facebook at `at`. Raises as `publish`.
@@ -187,7 +191,7 @@ class FacebookPublisher(Standard):
             seen = video(delivery)
             if isinstance(seen, Working):
                 return Found((video_remote(delivery, what, _uploaded(delivery)[0]),))
-            return seen
+            return Absent() if isinstance(seen, Refused) and seen.code == VIDEO_GONE else seen
         kept = post_among(delivery, "scheduled_posts", at)
         return post_among(delivery, "posts", since=_from(delivery, at)) if isinstance(kept, Absent) else kept
 

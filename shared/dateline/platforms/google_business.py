@@ -42,6 +42,8 @@ from .connect import Choice, OAuth2
 
 WHO = "Google Business Profile"
 CLOCK_SKEW = timedelta(seconds=60)
+SHOWN_AFTER = timedelta(minutes=5)
+"""How long a post that Google has named may take until it can be read."""
 PAGES = 5
 MOST_CALLS = 50
 """Pages of accounts and locations that are read when somebody connects."""
@@ -109,13 +111,19 @@ class GoogleBusinessPublisher(Standard):
         name = delivery.checkpoint.get("post")
         if name:
             known = self._read(delivery, str(name))
-            return Absent() if known is None else self._settled(delivery, known)
+            return self._vanished(delivery) if known is None else self._settled(delivery, known)
         post = self._look(delivery, None)
         if not isinstance(post, dict):
             return post
         if post.get("state") not in ("LIVE", "REJECTED"):
             delivery.save(post=str(post["name"]))
         return self._settled(delivery, post)
+
+    def _vanished(self, delivery: Delivery) -> Resolution:
+        """Google took the post, named it, and does not have it: not yet to be read, or deleted. No other takes its place."""
+        if delivery.now() - (delivery.armed_at or delivery.now()) < SHOWN_AFTER:
+            return Working(15.0, f"{WHO} does not show the post yet.")
+        return Undecidable(f"{WHO} took the post and has it no longer: somebody may have deleted it.")
 
     def _settled(self, delivery: Delivery, post: Mapping[str, Any]) -> Resolution:
         if post.get("state") == "LIVE":

@@ -131,9 +131,15 @@ class InstagramPublisher(ContainerPublisher):
             at = moment(post.get("timestamp"))
             if at is not None and at < since.replace(microsecond=0):
                 return
+            if story and post.get("media_type") not in (None, content.media[0].type.upper()):
+                continue
             link = post.get("permalink")
             remote = Remote(str(post["id"]), str(link) if link else None)
             yield Listed(remote, story or plain(post.get("caption")) == plain(content.text))
+
+    def has_words(self, delivery: Delivery, segment: int) -> bool:
+        """A story has none."""
+        return kind_of(delivery.segments[0], delivery.options) != "story" and super().has_words(delivery, segment)
 
     def comment(self, delivery: Delivery, segment: int) -> tuple[Remote, ...]:
         """The first comment, on the post that is out. It has no address of its own."""

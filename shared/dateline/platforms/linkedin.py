@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ._linkedin_accounts import SCOPES, SIGN_IN, choices, refreshed, whose
-from ._linkedin_calls import call, codes_of, good, headers, in_path, reason_of, refused
+from ._linkedin_calls import call, codes_of, good, headers, in_path, is_passing, reason_of, refused
 from ._linkedin_posts import PAGE, body_of, is_comment, is_post, listing, time_of, urn_of
 from ._linkedin_rules import RULES as RULES
 from ._linkedin_uploads import missing, upload_all
@@ -69,8 +69,10 @@ class LinkedInPublisher(Standard):
         return missing(delivery)
 
     def start(self, delivery: Delivery) -> Mapping[str, Any]:
-        """When the first try began: a duplicate that LinkedIn names is ours only if it is no older."""
-        return {} if delivery.checkpoint.get("since") else {"since": delivery.now().isoformat()}
+        """When the first try began that may have had an effect: what LinkedIn lists, or calls a duplicate, is ours only if it
+        is no older."""
+        known = delivery.uncertain and delivery.checkpoint.get("since")
+        return {} if known else {"since": delivery.now().isoformat()}
 
     def prepare(self, delivery: Delivery) -> None:
         """Upload the media and wait until LinkedIn has worked on them."""
@@ -148,7 +150,7 @@ class LinkedInPublisher(Standard):
         found: list[tuple[datetime, str]] = []
         for page in range(PAGES):
             answer = call(delivery.account, delivery.http, "GET", listing(delivery, segment, page))
-            if answer.status == 403:
+            if answer.status == 403 and not is_passing(answer):
                 return Undecidable(_look_for(delivery))
             listed = [entry for entry in good(answer, delivery.now()).get("elements") or () if isinstance(entry, Mapping)]
             recent = [entry for entry in listed if time_of(entry) >= since]

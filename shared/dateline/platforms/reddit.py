@@ -185,7 +185,8 @@ class RedditPublisher(Standard):
             if body.get("refresh_token"):
                 tokens["refreshToken"] = str(body["refresh_token"])
             return NewTokens(tokens, body.get("expires_in"))
-        if answer.status in (400, 401) or body.get("error") == "invalid_grant":
+        # 401 is about the app's own id and secret, which says nothing of the account.
+        if answer.status == 400 or body.get("error") == "invalid_grant":
             reason = body.get("error") or answer.status
             raise TokenRefused("grant_refused", f"Reddit no longer takes the refresh token ({reason}).")
         raise Retry("refresh_failed", f"Reddit answered {answer.status} to the refresh.", wait_of(answer))

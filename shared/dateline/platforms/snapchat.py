@@ -190,7 +190,8 @@ class SnapchatPublisher(Standard):
         return Undecidable("Snapchat has no way to ask whether a call took effect.")
 
     def _look(self, delivery: Delivery, segment: int, kind: Kind) -> Remote | tuple[()] | None:
-        """The post among the profile's newest of its kind; () when it is not there, None when Snapchat lists nothing."""
+        """The post among the profile's newest of its kind; () when it is not there or several may be it, None when Snapchat lists
+        nothing."""
         answer = repeatable(delivery, "GET", f"{_profile(delivery)}/{PATHS[kind]}", params={"limit": 50})
         try:
             rows = good(answer).get(PATHS[kind])
@@ -202,6 +203,7 @@ class SnapchatPublisher(Standard):
         wanted = title_of(text, delivery.options) if kind == "saved_story" else text
         since = (delivery.armed_at or delivery.now()) - CLOCK_SKEW
         ours = {remote.id for remote in delivery.published} | delivery.taken
+        found = []
         for row in rows:
             one = row.get(kind) if isinstance(row, Mapping) and isinstance(row.get(kind), Mapping) else row
             if not isinstance(one, Mapping) or not one.get("id") or str(one["id"]) in ours:
@@ -209,8 +211,8 @@ class SnapchatPublisher(Standard):
             made = moment(one.get("created_at"))
             says = one.get("title") if kind == "saved_story" else one.get("description")
             if made is not None and made >= since and str(says or "").strip() == wanted.strip():
-                return _remote(delivery, kind, {"id": one["id"]})
-        return ()
+                found.append(_remote(delivery, kind, {"id": one["id"]}))
+        return found[0] if len(found) == 1 else ()
 
     def delete(self, delivery: Delivery, remote_id: str) -> None:
         """Snap documents no call for it."""

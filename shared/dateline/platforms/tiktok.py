@@ -195,7 +195,10 @@ class TikTokPublisher(Standard):
             _forget(delivery)
             raise Retry("upload_gone", f"TikTok no longer takes pieces of the upload ({answer.status}); it is begun anew.", 1.0)
         else:
-            raise refused(answer)
+            outcome = refused(answer)
+            if delivery.uncertain and isinstance(outcome, Failed):
+                raise Unknown("refused_unclear", f"{outcome.detail} An earlier try may have brought the last piece.")
+            raise outcome
 
     def _post_photos(self, delivery: Delivery) -> None:
         content, draft = delivery.segments[0], _is_draft(delivery)

@@ -37,7 +37,7 @@ from .base import (
     Undecidable,
     Unknown,
 )
-from .calls import bearer, harmless, irreversible, repeatable, said_by, uploads_of
+from .calls import WRONG_APP, bearer, harmless, irreversible, repeatable, said_by, uploads_of
 from .connect import OAuth2
 
 CLOCK_SKEW = timedelta(seconds=60)
@@ -92,9 +92,21 @@ class XPublisher(Standard):
         if answer.status == 403 and segment > 0 and "deleted or not visible" in reason:
             raise Retry("parent_not_visible", "X does not show the segment before yet, so it takes no reply to it.", PARENT_WAIT)
         if answer.status == 400 and "media" in body and "media id" in reason:
-            delivery.save(media={})
-            raise Retry("media_gone", "X no longer knows the uploaded media; they are uploaded again.")
+            return self._media_gone(delivery, segment)
         raise refusal_of(answer, delivery.now())
+
+    def _media_gone(self, delivery: Delivery, segment: int) -> tuple[Remote, ...]:
+        """What it means that X no longer takes the media: an earlier call may have used them, else they are gone."""
+        if delivery.uncertain:
+            try:
+                seen = self._look(delivery, segment, (delivery.armed_at or delivery.now()) - DUPLICATE_LOOK_BACK)
+            except Outcome as error:
+                detail = f"X takes the media no more, and looking for their post failed ({error.code})."
+                raise Unknown("media_spent", detail) from None
+            if isinstance(seen, Found):
+                return seen.remotes
+        delivery.save(media={})
+        raise Retry("media_gone", "X no longer knows the uploaded media; they are uploaded again.")
 
     def _already_out(self, delivery: Delivery, segment: int) -> tuple[Remote, ...]:
         """What a duplicate refusal means: our own earlier call if one was uncertain, else a text posted by someone before."""
@@ -175,7 +187,7 @@ class XPublisher(Standard):
             if body.get("refresh_token"):
                 tokens["refreshToken"] = str(body["refresh_token"])
             return NewTokens(tokens, body.get("expires_in"))
-        if answer.status in (400, 401):
+        if answer.status in (400, 401) and body.get("error") not in WRONG_APP:
             raise TokenRefused("grant_refused", f"X no longer takes the refresh token ({body.get('error') or answer.status}).")
         raise Retry("refresh_failed", f"X answered {answer.status} to the refresh.", wait_of(answer, None))
 

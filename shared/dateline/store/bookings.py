@@ -47,8 +47,9 @@ class Bookings:
 
     @answered
     def around(self, profile_id: str, since: str, until: str) -> list[str]:
-        """Ids of posts booked on a profile between two sortable times."""
-        rows = BookingRow.query(profile_id, BookingRow.slot.between(since, until + "~"), limit=200)
+        """Ids of the posts booked on a profile between two sortable times: the latest 200."""
+        within = BookingRow.slot.between(since, until + "~")
+        rows = BookingRow.query(profile_id, within, limit=200, scan_index_forward=False)
         return [row.post_id for row in rows if row.state == "pending"]
 
     @answered

@@ -170,7 +170,10 @@ def _placed(deps: Deps, work: Any, remote: Remote) -> str:
 
 def _find(deps: Deps, work: Any, delivery: Delivery, at: datetime) -> str:
     """A hand-over without a clear answer: is it there?"""
+    from . import outcomes
+
     now, settle = deps.clock.now(), deps.settings.tuning.settle
+    delivery.taken, _ = outcomes.others(work, delivery, at)
     try:
         resolution = cast(Native, work.publisher).placed(delivery, at)
     except Outcome as outcome:

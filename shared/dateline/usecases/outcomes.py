@@ -342,14 +342,15 @@ def _next_look(target: Target, ended: datetime, now: datetime, settling: float) 
     return now + seconds(0.25 * settling)
 
 
-def others(work: Work, delivery: Delivery) -> tuple[frozenset[str], bool]:
-    """Remote ids that other posts of this profile own, and whether one with the same words is just being decided.
+def others(work: Work, delivery: Delivery, around: datetime | None = None) -> tuple[frozenset[str], bool]:
+    """Remote ids that other posts of this profile own, and whether one with the same words is just being decided. Posts of six
+    hours before the call count, or before `around`.
 
     Two posts with the same words on one profile can only be told apart by who already has which id; while the other one's
     call may still be under way, or it comes first in order, this one waits.
     """
     target, deps = work.target, work.deps
-    around = target.armed_at or deps.clock.now()
+    around = around or target.armed_at or deps.clock.now()
     ids = deps.bookings.around(target.profile_id, sortable(around - timedelta(hours=6)), sortable(around + timedelta(minutes=5)))
     mine = delivery.segments[target.armed or 0].text
     taken: set[str] = set()
@@ -359,6 +360,8 @@ def others(work: Work, delivery: Delivery) -> tuple[frozenset[str], bool]:
         if theirs is None:
             continue
         taken.update(remote.id for remote in theirs.remotes)
+        if kept_as := (theirs.native or {}).get("id"):
+            taken.add(str(kept_as))
         if theirs.status == "publishing" and theirs.armed is not None:
             segments = other.draft_for(theirs.platform).whole
             same = theirs.armed < len(segments) and segments[theirs.armed].text == mine
