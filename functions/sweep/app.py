@@ -11,8 +11,6 @@ from dateline.usecases.sweep import sweep
 
 log = logger()
 deps = wiring.deps()
-# Taking a post back from its network, to move it, makes up to three calls; others are waiting.
-deps.settings.call_seconds = min(deps.settings.call_seconds, 9.0)
 _ = deps.posts
 coldstart.over()
 

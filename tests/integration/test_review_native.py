@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from dateline.aws import secrets
 from dateline.aws.queue import Message, Queue
 from dateline.platforms.base import Retry
 from dateline.store.posts import Posts
@@ -17,8 +16,6 @@ from dateline.usecases.deliver import deliver
 from tests.harness import START, Dateline
 from tests.integration.scene import interrupted, make, post_of, rest, target_of
 from tests.integration.test_native import HOUR, placed, published_once, schedule
-from tests.integration.test_rezone import CHICAGOS, Change, wall
-from tests.integration.test_rezone import change as change
 
 
 @pytest.fixture
@@ -249,17 +246,3 @@ def test_an_undo_reaches_posts_that_are_just_being_handed_over(dateline: Datelin
     assert dateline.world.seen("mastodon") == []
     told = dateline.api("GET", f"/v1/bulk/{answer.json()['id']}").json()
     assert (told["status"], told["kept"]) == ("undone", [])
-
-
-def test_a_kept_post_follows_its_zone(dateline: Dateline, change: Change, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(secrets, "REMEMBERED", -1.0)  # each function opens what it needs itself
-    dateline.stack.sweep()
-    post_id = wall(dateline, platforms={"mastodon": {"nativeSchedule": True}})
-    dateline.stack.run_for(timedelta(minutes=2))
-    assert target_of(dateline, post_id).status == "placed"
-    change("2999a", New_York="America/Chicago")
-    dateline.stack.run_for(timedelta(minutes=14))
-    assert post_of(dateline, post_id).publish_at == CHICAGOS
-    assert rest(dateline, post_id, timedelta(hours=6)).status == "published"
-    (entry,) = dateline.world.seen()
-    assert entry.at >= CHICAGOS
