@@ -12,6 +12,7 @@ from datetime import datetime
 
 from . import retry
 from .errors import Problem
+from .instants import parse_rfc3339
 from .post import Attempt, Post, RemoteSegment, Target, Transition, seconds
 
 RESTING = frozenset({"draft", "published", "partial", "failed", "unconfirmed", "cancelled"})
@@ -110,14 +111,26 @@ def conclude(post: Post, now: datetime) -> None:
 
 def deadline(post: Post, now: datetime) -> datetime:
     """When sweep must look at the post if nothing has happened until then. Never absent while a target is open."""
+    going = [max(removal_lost_at(t), now + seconds(retry.NUDGE_AFTER)) for t in post.targets.values() if is_going(t)]
     if post.status in RESTING:
-        removing = any((target.removal or {}).get("status") == "pending" for target in post.targets.values())
-        return now + seconds(retry.REDISPATCH_AFTER if removing else retry.AUDIT_AFTER)
+        return min(going, default=now + seconds(retry.AUDIT_AFTER))
     if post.status == "pending_approval":
         return late_at(post) or now + seconds(retry.AUDIT_AFTER)
     if post.status == "scheduled":
         return (post.publish_at or now) + seconds(retry.GRACE)
-    return min((_target_deadline(post, t, now) for t in post.open_targets()), default=now + seconds(retry.AUDIT_AFTER))
+    times = [*going, *(_target_deadline(post, t, now) for t in post.open_targets())]
+    return min(times, default=now + seconds(retry.AUDIT_AFTER))
+
+
+def is_going(target: Target) -> bool:
+    """Whether the target is to be taken down still (`domain.removal`)."""
+    return (target.removal or {}).get("status") == "pending"
+
+
+def removal_lost_at(target: Target) -> datetime:
+    """From when on the message to take the target down is taken to be lost."""
+    note = target.removal or {}
+    return parse_rfc3339(note.get("next") or note["at"]) + seconds(retry.REDISPATCH_AFTER)
 
 
 def late_at(post: Post) -> datetime | None:
@@ -176,6 +189,9 @@ def nudge(post: Post, target: Target, now: datetime) -> bool:
         target.nudged_at = now
         return True
     if target.armed is not None or target.status in WITH_NETWORK:
+        if target.status in WITH_NETWORK:  # its time has come, so that the post is on its way now
+            _move(post, target, "publishing", now)
+            conclude(post, now)
         detail = "The network may have taken it: the worker died in the call, and it could not be looked up since."
         end(post, target, "unconfirmed", now, "unconfirmed", detail, conclude_now=False)
     else:
@@ -396,7 +412,7 @@ def reopen(post: Post, target: Target, now: datetime) -> None:
     target.retries = target.redispatches = 0
     target.nudged_at = None
     target.next_attempt_at = now
-    target.error = target.removal = None
+    target.error = target.removal = target.native = None
 
 
 def settle(

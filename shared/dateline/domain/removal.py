@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from .instants import rfc3339
-from .lifecycle import announce, conclude, illegal
+from .instants import parse_rfc3339, rfc3339
+from .lifecycle import announce, conclude, illegal, is_going
 from .post import Post, Target
 
 MOST_TRIES = 6
@@ -23,7 +23,7 @@ def removable(target: Target) -> bool:
 
 def pending(post: Post) -> list[Target]:
     """The targets that are still to be taken down."""
-    return [target for target in post.targets.values() if (target.removal or {}).get("status") == "pending"]
+    return [target for target in post.targets.values() if is_going(target)]
 
 
 def ask(post: Post, targets: list[Target], now: datetime) -> None:
@@ -32,20 +32,28 @@ def ask(post: Post, targets: list[Target], now: datetime) -> None:
         detail = f"The post is {post.status}: no target of the choice shows anything that could be taken down."
         raise illegal(post, "unpublished", detail)
     for target in targets:
-        target.removal = {"status": "pending", "at": rfc3339(now), "tries": 0, "error": None}
+        target.removal = {"status": "pending", "at": rfc3339(now), "next": rfc3339(now), "tries": 0, "error": None}
     conclude(post, now)
 
 
-def tried(target: Target, code: str, detail: str) -> bool:
-    """One try more that did not succeed; False when it was the last."""
+def tried(target: Target, code: str, detail: str, at: datetime) -> bool:
+    """One try more that did not succeed, the next is to be at `at`; False when it was the last."""
     note = target.removal or {}
     tries = int(note.get("tries", 0)) + 1
-    target.removal = {**note, "tries": tries, "error": {"code": code, "detail": detail}}
+    target.removal = {**note, "tries": tries, "next": rfc3339(at), "error": {"code": code, "detail": detail}}
     return tries < MOST_TRIES
 
 
+def next_at(target: Target) -> datetime:
+    """When the target is to be tried next."""
+    note = target.removal or {}
+    return parse_rfc3339(note.get("next") or note["at"])
+
+
 def removed(post: Post, target: Target, now: datetime) -> None:
-    """It is gone from the network."""
+    """It is gone from the network. Nothing is changed where that is known."""
+    if not is_going(target):
+        return
     target.removal = {**(target.removal or {}), "status": "removed", "at": rfc3339(now), "error": None}
     if target.status == "failed":
         target.remotes = []
@@ -55,7 +63,9 @@ def removed(post: Post, target: Target, now: datetime) -> None:
 
 
 def failed(post: Post, target: Target, code: str, detail: str, now: datetime) -> None:
-    """It stands, or may stand, on the network still, and nothing more is tried."""
+    """It stands, or may stand, on the network still, and nothing more is tried. Nothing is changed where it is settled."""
+    if not is_going(target):
+        return
     note = target.removal or {}
     target.removal = {**note, "status": "failed", "at": rfc3339(now), "error": {"code": code, "detail": detail}}
     announce(post, "post.updated", now)

@@ -36,6 +36,9 @@ log = logging.getLogger("dateline")
 MOST_CHUNK_BYTES = 3_000_000
 """Of posts in one transaction, which takes 4 MB."""
 
+BUSY_WAIT = 1.0
+"""Seconds until a post that is just being handed to its network is cancelled again."""
+
 WOKEN_TOGETHER = 100
 """Posts woken for between two notes of it."""
 
@@ -149,21 +152,33 @@ def _undo(deps: Deps, head: Import, payload: Payload, may_go_on: Callable[[], bo
 
     _ = deps.schedules
     late: list[str] = []
+    busy: list[str] = []
 
     def take_back(post: Post) -> None:
-        try:
-            cancel(deps, post)
-        except Problem:
-            late.append(post.id)
+        for _ in range(TRIES):
+            try:
+                cancel(deps, post)
+                return
+            except Problem as problem:
+                fresh = deps.posts.get(post.id)
+                if problem.code != "try_again" or fresh is None or not _handed_over_now(deps, fresh):
+                    late.append(post.id)
+                    return
+                post = fresh
+                if not may_go_on():
+                    break
+                deps.clock.sleep(BUSY_WAIT)
+        busy.append(post.id)
 
     # Posts that give back to the same counter would only wait for one another.
     most = 2 if payload.added else deps.settings.side_by_side
     while head.undone < head.wanted:
         ids = [row[0] for row in payload.posts[head.undone : head.undone + WOKEN_TOGETHER]]
         late.clear()
+        busy.clear()
         posts = deps.posts.get_many(ids, consistent=True)
-        if each(posts, take_back, min(most, deps.settings.side_by_side), may_go_on) < len(posts):
-            return
+        if each(posts, take_back, min(most, deps.settings.side_by_side), may_go_on) < len(posts) or busy:
+            return  # what a network is just being given can be taken back in a moment
         head.undone += len(ids)
         head.kept = [*head.kept, *sorted(late)]
         head.until = lease(deps)
@@ -171,6 +186,12 @@ def _undo(deps: Deps, head: Import, payload: Payload, may_go_on: Callable[[], bo
             deps.imports.move_on(head)
     head.state = "undone"
     deps.imports.finish(head)
+
+
+def _handed_over_now(deps: Deps, post: Post) -> bool:
+    """Whether a worker is just giving a target of the post to its network, to be kept until its time."""
+    now = deps.clock.now()
+    return any(t.status == "placing" and t.lease_until is not None and t.lease_until > now for t in post.targets.values())
 
 
 def catch_up(deps: Deps, time_left: Callable[[], float], most: int = 100) -> int:

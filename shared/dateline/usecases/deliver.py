@@ -105,7 +105,7 @@ def deliver(deps: Deps, message: Message, time_left: Callable[[], float]) -> str
                 return "too early"
             deps.clock.sleep(max(wait, 0.0))
             continue
-        if post.status in ("scheduled", "queued") and _give_up_late(deps, post):
+        if post.status in ("scheduled", "queued") and _give_up_late(deps, post) and step != "confirm":
             return "too late"
         return Work(deps, post, message, step, time_left).run()
 

@@ -33,6 +33,9 @@ MOST_NAMED = 5
 MOST_TRIES = 5
 """At one post that moves on at the same time."""
 
+IN_HANDS = lifecycle.WITH_NETWORK | {"publishing"}
+"""Statuses of a target that a network has, once its time has come."""
+
 MEANWHILE = timedelta(hours=1)
 """How long before now a post may be booked that was made while the profile was being removed."""
 
@@ -51,7 +54,7 @@ def remove(deps: Deps, actor: Actor, profile: Profile, *, give_up: bool, more: M
             drafts.append(post.id)
         else:
             pending.append(post.id)
-            if post.targets[profile.id].status == "publishing":
+            if post.targets[profile.id].status in (IN_HANDS if post.status == "publishing" else ("publishing",)):
                 busy.append(post.id)
     if busy:
         raise _refusal(pending, _named(busy))
@@ -108,17 +111,19 @@ def _take_off(deps: Deps, actor: Actor, post_id: str, profile_id: str) -> None:
                 write.cancel(deps, post)
             return
         except Problem as problem:
+            if problem.code == "try_again":  # a network keeps it and did not give it back
+                raise
             if problem.code != "illegal_transition":
                 log.warning("left on a removed profile", extra={"post_id": post_id, "reason": problem.code})
                 return
-            if target.status == "publishing":
+            if target.status in IN_HANDS:
                 raise _refusal([post_id], _named([post_id])) from None
 
 
 def _end(post: Post, profile_id: str, now: datetime) -> None:
     """End the target of a post that has begun: others of its targets are out already, or it waits for another try."""
     target = post.targets[profile_id]
-    if target.status == "publishing":
+    if target.status in IN_HANDS:
         raise lifecycle.illegal(post, "failed", "It is just being published.")
     if target.status in lifecycle.TARGET_OPEN:
         detail = "The profile was removed before the post could be published."

@@ -34,10 +34,7 @@ def arrange(deps: Deps, post: Post, *, replace: bool = False) -> None:
     from ..aws.schedules import EntryFailed
 
     assert post.publish_at is not None
-    if any(platform in KEEPERS for platform in {target.platform for target in post.targets.values()}):
-        from . import natives
-
-        natives.offer(deps, post)
+    offer(deps, post)
     wait = (post.publish_at - deps.clock.now()).total_seconds()
     if wait <= deps.settings.tuning.lead + NEAR:
         send(deps, post, post.targets.values(), wait)
@@ -46,6 +43,14 @@ def arrange(deps: Deps, post: Post, *, replace: bool = False) -> None:
         deps.schedules.put(post.id, post.partition, post.entry, post.publish_at, replace=replace)
     except EntryFailed as error:
         log.warning("no schedule entry; sweep will dispatch", extra={"post_id": post.id, "reason": str(error)})
+
+
+def offer(deps: Deps, post: Post) -> None:
+    """Ask for the targets of a scheduled post that their networks are to keep to be handed over."""
+    if any(target.platform in KEEPERS for target in post.targets.values()):
+        from . import natives
+
+        natives.offer(deps, post)
 
 
 def send(deps: Deps, post: Post, targets: Iterable[Target], delay: float = 0.0) -> None:
@@ -109,7 +114,7 @@ def dispatch_post(deps: Deps, post: Post, now: datetime) -> str:
             send(deps, post, post.targets.values(), wait)
             return "sent ahead"
         post = deps.posts.change(post, lambda p: come_due(p, now))
-        if post.status != "queued":
+        if post.status not in ("queued", "publishing"):  # too late; publishing, if a network keeps a target of it
             return post.status
     waiting = [t for t in post.open_targets() if _wants_work(t, now, deps.settings.tuning.lead + NEAR)]
     if post.status in ("queued", "publishing") and waiting:
@@ -128,11 +133,14 @@ def come_due(post: Post, now: datetime) -> None:
 
 def too_late(post: Post, now: datetime) -> bool:
     """Apply `onLate` if the post is later than its maxLateness allows; True if it was. Changes the post. What nobody
-    approved in time is as late as what nobody could send."""
+    approved in time is as late as what nobody could send; what a network keeps is not, and the post then stays one."""
     limit = lifecycle.late_at(post)
-    if limit is None or now <= limit or any(t.status in lifecycle.WITH_NETWORK for t in post.targets.values()):
+    if limit is None or now <= limit:
         return False
-    if post.on_late == "draft" and post.status in lifecycle.EDITABLE:
+    kept = [t for t in post.targets.values() if t.status in lifecycle.WITH_NETWORK]
+    if kept and not any(t.standing == "waiting" for t in post.targets.values() if t not in kept):
+        return False
+    if post.on_late == "draft" and post.status in lifecycle.EDITABLE and not kept:
         post.publish_at = post.approval = post.queue = None  # its slot has come: there is no place to give back
         lifecycle.edited(post, now)
         lifecycle.stage(post, "draft", now)

@@ -35,6 +35,7 @@ from ..platforms.base import (
     Resolution,
     Retry,
     SafeToRepeat,
+    Undecidable,
     Unknown,
     Working,
 )
@@ -137,9 +138,14 @@ def _hand_over(deps: Deps, work: Any, time_left: Callable[[], float]) -> str:
     assert at is not None and work.profile is not None
     try:
         credentials = tokens.fresh_credentials(deps, work.profile, publisher)
-        delivery = work.delivery(credentials)
-        if work.target.armed is not None:
-            return _find(deps, work, delivery, at)
+    except NotReady as busy:
+        return _later(deps, work, busy.after)
+    except Outcome as outcome:
+        return _trouble(deps, work, outcome, outcome.after if isinstance(outcome, Retry) else None)
+    delivery = work.delivery(credentials)
+    if work.target.armed is not None:
+        return _find(deps, work, delivery, at)
+    try:
         work.write(lambda post, target: target.checkpoint.update(publisher.start(delivery)))
         work.refresh_view(delivery)
         if publisher.needs_preparation(delivery):
@@ -182,6 +188,8 @@ def _find(deps: Deps, work: Any, delivery: Delivery, at: datetime) -> str:
         return _placed(deps, work, resolution.remotes[0])
     if isinstance(resolution, Refused):
         return _let_go(deps, work, resolution.code, resolution.detail)
+    if isinstance(resolution, Undecidable):
+        return _left(deps, work)
     ended = work.target.call_ended_at or work.target.armed_at or now
     if isinstance(resolution, SafeToRepeat | Absent) and (now - ended).total_seconds() >= settle:
         if isinstance(resolution, SafeToRepeat) or work.target.absences >= 1:
@@ -191,8 +199,11 @@ def _find(deps: Deps, work: Any, delivery: Delivery, at: datetime) -> str:
 
 
 def _trouble(deps: Deps, work: Any, outcome: Outcome, after: float | None) -> str:
-    """It did not go through, or could not be looked up: again for a while, then it is left to Dateline's own schedule."""
+    """It did not go through, or could not be looked up: again for a while, then it is left to Dateline's own schedule. Where
+    the network may have it, that looks first: so does whoever changes the post until then."""
     tries = int((work.target.native or {}).get("tries", 0)) + 1
+    if work.target.armed is not None and tries >= MOST_TRIES:
+        return _left(deps, work)
     if work.target.armed is None and (tries >= MOST_TRIES or isinstance(outcome, Failed)):
         return _let_go(deps, work, outcome.code, outcome.detail)
     return _later(deps, work, AGAIN if after is None else after, tries=tries)
@@ -203,6 +214,12 @@ def _let_go(deps: Deps, work: Any, code: str, detail: str) -> str:
     now = deps.clock.now()
     work.write(lambda post, target: native.given_up(post, target, code, detail, now))
     return "left to our own schedule"
+
+
+def _left(deps: Deps, work: Any) -> str:
+    now = deps.clock.now()
+    work.write(lambda post, target: native.waits(post, target, None, now))
+    return "left until its time"
 
 
 def _later(deps: Deps, work: Any, after: float, *, prepared: bool = False, tries: int | None = None) -> str:

@@ -30,40 +30,45 @@ def take_back(deps: Deps, post: Post) -> Post:
     then is. Raises `Problem`: try_again when that is not confirmed (the post is scheduled as before), illegal_transition when a
     network has published it."""
     for profile_id in [t.profile_id for t in post.targets.values() if t.status in native.WITH_NETWORK]:
-        remote = _taken(deps, post, profile_id)
+        seen = _hold_on(post.targets[profile_id])
+        _take(deps, post, profile_id)
 
-        def back(current: Post, profile_id: str = profile_id, remote: str | None = remote) -> None:
+        def back(current: Post, profile_id: str = profile_id, seen: object = seen) -> None:
             target = current.targets.get(profile_id)
             if target is not None and target.status in native.WITH_NETWORK:
-                if remote is not None and (target.native or {}).get("id") not in (remote, None):
-                    raise _try_again("It was handed over anew meanwhile.")
+                if _hold_on(target) != seen:  # a worker has begun: what it does is not what was taken back
+                    raise _try_again("It is just being handed over to the network.")
                 native.withdrawn(current, target, deps.clock.now())
 
         post = deps.posts.change(post, back)
     return post
 
 
-def _taken(deps: Deps, post: Post, profile_id: str) -> str | None:
-    """Have one network give it back; the id it had there, None if it had none. Raises `Problem`."""
+def _hold_on(target: Target) -> object:
+    """What differs once a worker has taken the target, or the network."""
+    return target.status, target.claim, target.armed_at, (target.native or {}).get("id")
+
+
+def _take(deps: Deps, post: Post, profile_id: str) -> None:
+    """Have one network give it back, if it has it. Raises `Problem`."""
     target, now = post.targets[profile_id], deps.clock.now()
     if target.lease_until is not None and target.lease_until > now:
         raise _try_again("It is just being handed over to the network.")
     profile = deps.profiles.get(profile_id)
     if profile is None or post.publish_at is None:
-        return None
+        return
     publisher = registry.publisher(target.platform)
     name = publisher.rules.name
     remote = native.remote_of(target)
 
-    def call(credentials: dict[str, str]) -> Remote | None:
+    def call(credentials: dict[str, str]) -> None:
         delivery = delivery_of(deps, post, target, profile, publisher, credentials)
         found = Remote(*remote) if remote is not None else _whereabouts(deps, publisher, delivery, post, target)
         if found is not None:
             cast(Native, publisher).withdraw(delivery, found)
-        return found
 
     try:
-        found = tokens.using(deps, profile, publisher, call)
+        tokens.using(deps, profile, publisher, call)
     except Failed as failure:
         if failure.code == "already_published":
             detail = f"{name} has published it already; it cannot be edited or cancelled any more."
@@ -71,7 +76,6 @@ def _taken(deps: Deps, post: Post, profile_id: str) -> str | None:
         raise _try_again(f"{name} keeps the post and did not give it back: {failure.detail}") from None
     except Outcome as outcome:
         raise _try_again(f"{name} keeps the post and did not confirm to give it back: {outcome.detail}") from None
-    return found.id if found is not None else None
 
 
 def _whereabouts(deps: Deps, publisher: Publisher, delivery: Delivery, post: Post, target: Target) -> Remote | None:

@@ -12,9 +12,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ..aws.queue import Message, QueueUnavailable
-from ..domain import lifecycle, removal
+from ..domain import lifecycle, removal, retry
 from ..domain.errors import Problem
-from ..domain.post import Post, Target
+from ..domain.post import Post, Target, seconds
 from ..domain.profile import Profile
 from ..platforms import registry
 from ..platforms.base import NotReady, Outcome, Retry
@@ -27,6 +27,9 @@ log = logging.getLogger("dateline")
 
 PAUSE = 60.0
 """Seconds between the tries, where the network asks for none of its own."""
+
+SHORT_WAIT = 1.0
+"""Seconds a worker waits itself: messages are delayed by whole seconds, and for so long only."""
 
 
 def unpublish(
@@ -79,6 +82,11 @@ def remove(deps: Deps, message: Message, time_left: Callable[[], float]) -> str:
     target = post.targets.get(message.profile_id) if post is not None else None
     if post is None or target is None or target not in removal.pending(post):
         return "nothing to do"
+    wait = (removal.next_at(target) - deps.clock.now()).total_seconds()
+    if wait > SHORT_WAIT:
+        send(deps, post, wait, only=target.profile_id)
+        return "too early"
+    deps.clock.sleep(max(wait, 0.0))
     try:
         _take_down(deps, post, target, time_left)
     except (Retry, NotReady) as outcome:
@@ -92,19 +100,23 @@ def remove(deps: Deps, message: Message, time_left: Callable[[], float]) -> str:
 
 
 def _again(deps: Deps, post: Post, profile_id: str, code: str, detail: str, after: float | None) -> str:
-    again = False
+    again, now = False, deps.clock.now()
+    wait = min(PAUSE * deps.settings.tuning.retry_scale if after is None else after, retry.LONGEST_WAIT)
 
     def move(current: Post) -> None:
         nonlocal again
         target = current.targets[profile_id]
-        again = removal.tried(target, code, detail)
+        if target not in removal.pending(current):
+            again = False
+            return
+        again = removal.tried(target, code, detail, now + seconds(wait))
         if not again:
             removal.failed(current, target, code, detail, deps.clock.now())
         lifecycle.conclude(current, deps.clock.now())
 
     post = deps.posts.change(post, move)
     if again:
-        send(deps, post, PAUSE * deps.settings.tuning.retry_scale if after is None else after, only=profile_id)
+        send(deps, post, wait, only=profile_id)
     return "later" if again else "failed"
 
 

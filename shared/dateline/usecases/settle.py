@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..domain import approvals, lifecycle
+from ..domain import approvals, lifecycle, removal
 from ..domain.errors import Problem
 from ..domain.post import Post, RemoteSegment, Target
 from ..store.posts import Claimed
@@ -32,6 +32,11 @@ def retry(
         if approvals.waits(current):  # it failed because nobody decided about it in time
             raise lifecycle.illegal(current, "publishing", "Nobody approved the post: create it again, to be approved then.")
         failed = _chosen(current, profile_ids, "failed")
+        going = removal.pending(current)
+        if failed and all(target in going for target in failed):
+            detail = "What is out of it is just being taken down; retry it when that is done."
+            raise lifecycle.illegal(current, "publishing", detail)
+        failed = [target for target in failed if target not in going]
         if not failed:
             raise lifecycle.illegal(current, "publishing", f"The post is {current.status}: no target of the choice has failed.")
         for target in failed:

@@ -109,6 +109,9 @@ def visit(deps: Deps, post: Post, now: datetime, busy: Callable[[], bool] = lamb
         return dispatch.dispatch_post(deps, post, now)
     if post.status == "pending_approval":
         return _undecided(deps, post, now)
+    if removal.pending(post):
+        _remove(deps, post)
+        post = deps.posts.get(post.id) or post
     nudged: list[str] = []
     paused = cache(lambda profile_id: holding.reason(deps.profiles.get(profile_id)) is not None)
 
@@ -124,7 +127,7 @@ def visit(deps: Deps, post: Post, now: datetime, busy: Callable[[], bool] = lamb
                         nudged.append(target.profile_id)
                 elif not holding.end_late(current, target.profile_id, now):
                     target.nudged_at = now
-            elif target.status == "waiting" and busy():
+            elif target.standing == "waiting" and busy():
                 target.nudged_at = now
             elif lifecycle.nudge(current, target, now):
                 nudged.append(target.profile_id)
@@ -150,14 +153,22 @@ def _remove(deps: Deps, post: Post) -> str:
 
     now = deps.clock.now()
 
+    again: list[str] = []
+
     def move(current: Post) -> None:
+        again.clear()
         for target in removal.pending(current):
-            if not removal.tried(target, "undeliverable", "It could not be handed to a worker; see the dead-letter queue."):
+            if now < lifecycle.removal_lost_at(target):
+                continue
+            if removal.tried(target, "undeliverable", "It could not be handed to a worker; see the dead-letter queue.", now):
+                again.append(target.profile_id)
+            else:
                 removal.failed(current, target, "undeliverable", "It could not be handed to a worker.", now)
         current.due_at = lifecycle.deadline(current, now)
 
     post = deps.posts.change(post, move)
-    removing.send(deps, post)
+    for profile_id in again:
+        removing.send(deps, post, only=profile_id)
     return "removals sent again"
 
 

@@ -277,10 +277,11 @@ def edit(
     _discard(deps, post, uploaded)
     if entry != "keep":
         wake(deps, post, replace=entry == "move")
-    elif uploaded and post.status == "scheduled":
-        dispatch.arrange(deps, post, replace=True)
-    elif post.pins:
-        pinning.order(deps, post)
+    else:
+        if post.pins:
+            pinning.order(deps, post)
+        if post.status == "scheduled":
+            dispatch.offer(deps, post)
     if scheduled is not None and post.status != "scheduled":
         _forget_entry(deps, post.id, scheduled)
     return Written(post, tuple(said))
