@@ -11,7 +11,7 @@ from botocore.exceptions import EndpointConnectionError
 
 from dateline.aws.queue import Message
 from dateline.platforms import registry
-from dateline.platforms.base import Answer, AnswerLost, NewTokens
+from dateline.platforms.base import Answer, AnswerLost, NewTokens, NotReady
 from dateline.store.profiles import Profile
 from dateline.usecases import tokens
 from dateline.usecases.deliver import deliver
@@ -287,3 +287,25 @@ def test_a_dead_token_does_not_disconnect_a_profile_that_was_connected_again_mea
     post_id, _ = make(dateline, "mastodon", "text")
     rest(dateline, post_id)
     assert renewed and profile_of(dateline, "mastodon").status == "connected"
+
+
+def test_a_write_during_a_refresh_neither_ends_its_lock_nor_loses_its_tokens(dateline: Dateline) -> None:
+    """A person pauses and renames the profile while its tokens are being refreshed; a second worker comes as well."""
+    dateline.clock.advance(HOURS)
+    said: list[str] = []
+
+    def meddle(request: Any, url: str) -> Answer:
+        if url.endswith(REFRESH["x"]) and not said:
+            for body in ({"paused": True}, {"name": "Renamed"}, {"paused": False}):
+                assert dateline.api("PATCH", "/v1/profiles/prof_x", body).status == 200
+            said.append("")
+            with pytest.raises(NotReady):
+                tokens.fresh_credentials(dateline.deps, profile_of(dateline, "x"), registry.publisher("x"))
+        answer: Answer = request()
+        return answer
+
+    Answers(dateline, meddle)
+    fresh = tokens.fresh_credentials(dateline.deps, profile_of(dateline, "x"), registry.publisher("x"))
+    assert said and refreshes(dateline, "x") == 1 and credentials(dateline, "x") == fresh
+    profile = profile_of(dateline, "x")
+    assert profile.name == "Renamed" and profile.lock is None

@@ -35,6 +35,7 @@ class Profile:
     because nobody can renew it any more (None: not known, or never). `renew_at` is when it is to be renewed though nobody uses
     it, `warn_at` when its end is to be announced. `settings` is what its server said of itself.
     `paused` holds what it is paused by: its own switch (`profile`), the workspace's (`workspace`), both or neither.
+    `lock` is who is refreshing its tokens just now, and until when (Unix seconds) at most: other writes leave it in place.
     `quotas` are the limits its network told of, by name: limit, what is left, when that ends.
     `due_at` is when sweep looks at it. `release` is the booking after which held targets are still to be released, None if
     none are.
@@ -64,6 +65,7 @@ class Profile:
     due_at: datetime | None = None
     release: str | None = None
     quotas: dict[str, list[Any]] = field(default_factory=dict)
+    lock: tuple[str, float] | None = None
 
     @property
     def partition(self) -> str:

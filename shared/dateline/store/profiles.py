@@ -49,7 +49,7 @@ def from_row(row: ProfileRow) -> Profile:
         trail=[Noted(line[0], line[1], datetime.fromtimestamp(line[2], UTC)) for line in row.trail or ()],
         due_at=parse_rfc3339(row.due_at) if row.due_at else None, release=row.release,
         grant_expires_at=_time(row.grant_expires_at), renew_at=_time(row.renew_at), warn_at=_time(row.warn_at),
-        quotas=dict(row.quotas or {}),
+        quotas=dict(row.quotas or {}), lock=(row.lock, float(row.lock_until or 0)) if row.lock else None,
     )
 
 
@@ -61,7 +61,8 @@ def _to_row(profile: Profile) -> ProfileRow:
         status=profile.status, settings=profile.settings, secret=profile.secret, error=profile.error,
         token_expires_at=_number(profile.token_expires_at), grant_expires_at=_number(profile.grant_expires_at),
         renew_at=_number(profile.renew_at), warn_at=_number(profile.warn_at),
-        quotas=profile.quotas or None,
+        quotas=profile.quotas or None, lock=profile.lock[0] if profile.lock else None,
+        lock_until=profile.lock[1] if profile.lock else None,
         version=profile.version, created_at=profile.created_at.timestamp(), updated_at=profile.updated_at.timestamp(),
         paused=set(profile.paused) or None, sequence=profile.sequence or None,
         trail=[[line.sequence, line.kind, round(line.at.timestamp(), 6)] for line in profile.trail] or None,
@@ -127,13 +128,17 @@ class Profiles:
         return min(rows, key=lambda row: row.created_at).id if rows else None
 
     @answered
-    def save(self, profile: Profile) -> None:
-        """Write the profile on condition that nobody wrote since it was read. Raises `Conflict`, `StoreUnavailable`."""
+    def save(self, profile: Profile, *, unlocking: bool = False) -> None:
+        """Write the profile on condition that nobody wrote since it was read, nor began or ended to refresh its tokens.
+        `unlocking` ends that in the same write. Raises `Conflict`, `StoreUnavailable`."""
         expected, profile.version = profile.version, profile.version + 1
+        lock, profile.lock = profile.lock, None if unlocking else profile.lock
+        unlocked = ProfileRow.lock == lock[0] if lock else ProfileRow.lock.does_not_exist()
+        condition = (ProfileRow.version == expected) & unlocked if expected else ProfileRow.id.does_not_exist()
         try:
-            _to_row(profile).save(condition=ProfileRow.version == expected if expected else ProfileRow.id.does_not_exist())
+            _to_row(profile).save(condition=condition)
         except PynamoDBException as error:
-            profile.version = expected
+            profile.version, profile.lock = expected, lock
             if failed_condition(error):
                 raise Conflict from error
             raise
@@ -197,22 +202,22 @@ class Profiles:
 
     @answered
     def lock(self, profile: Profile, now: datetime, seconds: float) -> str | None:
-        """Take the right to refresh this profile's tokens: a token to unlock with, None if another worker has it. Saving
-        the profile ends the lock too.
+        """Take the right to refresh this profile's tokens: a token to unlock with, None if another worker has it.
 
         Conditional on the version that was read: whoever reads old tokens after a refresh does not get the lock.
         """
-        token = new_token()
+        token, until = new_token(), now.timestamp() + seconds
         free = ProfileRow.lock.does_not_exist() | (ProfileRow.lock_until < now.timestamp())
         try:
             ProfileRow(profile.id).update(
-                actions=[ProfileRow.lock.set(token), ProfileRow.lock_until.set(now.timestamp() + seconds)],
+                actions=[ProfileRow.lock.set(token), ProfileRow.lock_until.set(until)],
                 condition=(ProfileRow.version == profile.version) & free,
             )
         except PynamoDBException as error:
             if failed_condition(error):
                 return None
             raise
+        profile.lock = token, until
         return token
 
     def unlock(self, profile_id: str, token: str) -> None:

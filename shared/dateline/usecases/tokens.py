@@ -78,6 +78,7 @@ def refresh(deps: Deps, profile: Profile, publisher: Publisher, credentials: dic
     finally:
         if tokens is None:
             deps.profiles.unlock(head.id, lock)
+            head.lock = None
     if tokens is None:
         return None
     _keep(deps, profile, publisher, merged, tokens)
@@ -136,7 +137,7 @@ def _keep(deps: Deps, profile: Profile, publisher: Publisher, credentials: dict[
             secret = secret or deps.secrets.seal(profile.workspace_id, profile.id, credentials)
             profile.secret, profile.updated_at = secret, now
             known(deps, profile, publisher, credentials, tokens.expires_in, tokens.grant_expires_in)
-            deps.profiles.save(profile)
+            deps.profiles.save(profile, unlocking=True)
             return
         except Conflict:
             current = deps.profiles.get(profile.id)
