@@ -331,6 +331,8 @@ class Simulation:
                           for p in self.posts().values() if p.due_at is not None]
             raise Violation(f"not everything came to rest within {LONGEST_REST}: {open_posts}, imports {self.under_way()}")
         self.check()
+        self.pass_time(LONGEST_REST.total_seconds())  # what a network keeps unknown to us would show by then
+        self.check()
         invariants.check_rest(self)
         reserved.check_rest(self)
         if self.dateline.refused:
