@@ -147,13 +147,21 @@ def edit(sim: Simulation, step: Step) -> None:
     if step.get("status"):
         body["status"] = step["status"]
     headers = {"if_match": f'"{post.revision}"'} if step.get("if_match") else {}
-    send(sim, step, "PATCH", f"/v1/posts/{post.id}", body, step["label"], None, **headers)
+    _as_before(sim, post, send(sim, step, "PATCH", f"/v1/posts/{post.id}", body, step["label"], None, **headers))
+
+
+def _as_before(sim: Simulation, post: Post, answer: Answer) -> None:
+    """A 503 that asks to try again has changed nothing that was promised."""
+    if answer.status == 503 and answer.json()["code"] == "try_again" and not _troubled(sim):
+        now = sim.posts()[post.id]
+        if (now.revision, now.stage, now.publish_at) != (post.revision, post.stage, post.publish_at):
+            raise Violation(f"{post.metadata.get('label')} was {post.stage}, a change was put off, and now it is {now.stage}")
 
 
 def cancel(sim: Simulation, step: Step) -> None:
     """DELETE /v1/posts/{id}."""
     if (post := _on(sim, step)) is not None:
-        send(sim, {}, "DELETE", f"/v1/posts/{post.id}", None, step["label"])
+        _as_before(sim, post, send(sim, {}, "DELETE", f"/v1/posts/{post.id}", None, step["label"]))
 
 
 def publish(sim: Simulation, step: Step) -> None:

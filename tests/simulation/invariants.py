@@ -170,7 +170,7 @@ def _consistent(post: Post, before: Post | None) -> None:
             raise Violation(f"{label}: {target.profile_id} is held with a call under way")
         if target.status == "failed" and (target.error or {}).get("code") in ("token_dead", "profile_disconnected"):
             raise Violation(f"{label}: {target.profile_id} was given up for a token that can be replaced: {target.error}")
-        if target.status in lifecycle.WITH_NETWORK and post.status != "scheduled" and post.publish_at is None:
+        if target.status in lifecycle.WITH_NETWORK and post.stage not in ("scheduled", "queued"):
             raise Violation(f"{label} is {post.status}, and the network keeps {target.profile_id}")
 
 

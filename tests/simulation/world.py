@@ -304,11 +304,12 @@ class Simulation:
     def _next_sweep(self, posts: Mapping[str, Post]) -> datetime | None:
         """The first full minute at which sweep would find something; a sweep that finds nothing does nothing."""
         wanted = [post.due_at for post in posts.values()] + [profile.due_at for profile in self.profiles()]
-        wanted = [moment for moment in wanted if moment is not None and moment < self.clock.now() + 2 * LONGEST_REST]  # renewals
         wanted += [datetime.fromtimestamp(head.until, UTC) for head in self.heads().values() if not head.finished]
-        if not wanted:
+        last = self.clock.now() + 2 * LONGEST_REST  # tokens are renewed later than that
+        deadlines = [moment for moment in wanted if moment is not None and moment < last]
+        if not deadlines:
             return None
-        earliest = max(min(wanted), self._swept + timedelta(microseconds=1), self.clock.now())
+        earliest = max(min(deadlines), self._swept + timedelta(microseconds=1), self.clock.now())
         over = (earliest - START) % MINUTE
         return earliest if not over else earliest + MINUTE - over
 
