@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING, Any
 
+from dateline.domain.lifecycle import WITH_NETWORK
 from tests.simulation import settings
 from tests.simulation.trouble import AWS
 
@@ -29,7 +30,7 @@ ON_A_POST = frozenset({"edit", "cancel", "publish", "retry", "stop", "resolve", 
 AROUND = {
     "deliver": 26, "duplicate": 4, "replay": 3, "delay": 2, "drop": 2, "fire": 4, "drop_entry": 1, "stream": 4,
     "replay_stream": 2, "forget_stream": 1, "sweep": 4, "tick": 12, "run": 10, "fault": 20, "quirk": 1, "clear": 1,
-    "revoke": 2,
+    "revoke": 3,
 }
 EDITABLE = frozenset({"draft", "scheduled", "queued", "pending_approval"})
 SUITED: dict[str, frozenset[str]] = {
@@ -45,6 +46,8 @@ HARMLESS = frozenset({
     "replay_stream", "sweep", "tick", "run", "pause", "resume", "bulk", "undo", "validate", "unpublish", *QUEUED, *APPROVED,
 })
 """All that a calm run does: disorder, and nothing that fails."""
+KEPT = ("edit", "edit", "edit", "cancel", "publish")
+"""What clients do to a post that its network keeps until its time."""
 FEW, MANY = (1, 1, 1, 2, 3), (2, 4, 8)
 UNTROUBLED = frozenset({"validate", "tick", "fault", "quirk", "clear", "drop", "delay", "revoke"})
 NESTED = (
@@ -86,6 +89,8 @@ class Steps:
     def next(self, sim: Simulation) -> dict[str, Any]:
         """The next step."""
         name = "create" if not sim.labels else self._random.choices(self._names, self._weights)[0]
+        if self._kept(sim) and self._random.random() < 0.15:
+            name = self._random.choice(KEPT)
         if name in CREATING and len(sim.labels) >= self._posts + (6 if name == "bulk" else 0):
             name = "run"
         if name == "undo" and not sim.imports:
@@ -103,14 +108,21 @@ class Steps:
             return step | self._creation()
         if name in ON_A_POST:
             step["label"] = draw.choice(self._suited(name, sim))
+            if name in KEPT and (kept := self._kept(sim)) and draw.random() < 0.7:
+                step["label"] = draw.choice(kept)
             if name != "cancel" and draw.random() < 0.5:
                 step["key"] = self._key()
         if name in CHOOSING:
             step["which"] = draw.randrange(1000)
-        make = getattr(self, f"_{name}", None)
-        if name in ("fault", "pause"):
-            return step | (self._fault(sim) if name == "fault" else self._pause(sim))
+        make: Any = getattr(self, f"_{name}", None)
+        if name in ("fault", "pause", "revoke", "reconnect"):
+            return {**step, **make(sim)}
         return step | (make() if make else {})
+
+    def _kept(self, sim: Simulation) -> list[str]:
+        """Posts that some network keeps until their time, or is just being given."""
+        posts = sim.known.values()
+        return sorted(str(p.metadata["label"]) for p in posts if any(t.status in WITH_NETWORK for t in p.targets.values()))
 
     def _suited(self, name: str, sim: Simulation) -> list[str]:
         suited = [str(p.metadata["label"]) for p in sim.known.values() if p.status in SUITED[name]]
@@ -238,11 +250,13 @@ class Steps:
     def _publish(self) -> dict[str, Any]:
         return {"wait": self._random.random() < 0.1}
 
-    def _reconnect(self) -> dict[str, Any]:
-        return {"profile": self._random.choice(self._profiles)}
+    def _reconnect(self, sim: Simulation) -> dict[str, Any]:
+        """Mostly a profile that needs it."""
+        dead = [profile_id for profile_id, profile in sim.known_profiles.items() if profile.status == "disconnected"]
+        return {"profile": self._random.choice(sorted(dead) if dead and self._random.random() < 0.8 else self._profiles)}
 
-    def _revoke(self) -> dict[str, Any]:
-        return self._reconnect()
+    def _revoke(self, sim: Simulation) -> dict[str, Any]:
+        return {"profile": self._random.choice(self._open_on(sim))}
 
     def _unpublish(self) -> dict[str, Any]:
         """All of a post, or what stands on one profile."""
@@ -252,11 +266,14 @@ class Steps:
         """A profile with something still to be done, now and then the whole workspace."""
         if self._random.random() < 0.15:
             return {}
+        return {"profile": self._random.choice(self._open_on(sim))}
+
+    def _open_on(self, sim: Simulation) -> list[str]:
         busy = [t.profile_id for post in sim.known.values() if post.status != "draft" for t in post.open_targets()]
-        return {"profile": self._random.choice(sorted(busy) or self._profiles)}
+        return sorted(busy) or self._profiles
 
     def _resume(self) -> dict[str, Any]:
-        return {} if self._random.random() < 0.25 else self._reconnect()
+        return {} if self._random.random() < 0.25 else {"profile": self._random.choice(self._profiles)}
 
     def _deliver(self) -> dict[str, Any]:
         return {"wait": self._random.choice((0, 20, 100, 500))}
