@@ -658,6 +658,17 @@ def placed(desk: Desk, sample: Sample, **more: Any) -> tuple[Delivery, datetime]
 
 
 @pytest.mark.parametrize("sample", NATIVE, ids=lambda sample: sample.name)
+def test_a_time_within_a_second_is_never_anticipated(desk: Desk, sample: Sample) -> None:
+    delivery, at = placed(desk, sample)
+    delivery.publish_at = at = at + timedelta(milliseconds=89)
+    remote = PUBLISHER.place(delivery, at)
+    assert PUBLISHER.placed(delivery, at) == Found((remote,))
+    desk.clock.advance(7202)
+    [entry] = desk.world.seen("facebook")
+    assert at <= entry.at <= at + timedelta(seconds=1)
+
+
+@pytest.mark.parametrize("sample", NATIVE, ids=lambda sample: sample.name)
 def test_a_post_handed_over_is_published_by_facebook_at_its_time(desk: Desk, sample: Sample) -> None:
     delivery, at = placed(desk, sample)
     remote = PUBLISHER.place(delivery, at)

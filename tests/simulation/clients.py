@@ -11,11 +11,13 @@ from dateline.domain.instants import rfc3339
 from dateline.domain.post import Post, Target
 from local.stack import Answer
 from tests.simulation.invariants import Violation, contenders, leftover
+from tests.simulation.settings import platform_of
 
 if TYPE_CHECKING:
     from tests.simulation.world import Simulation, Step
 
 IMAGE = {"url": "https://cdn.example/picture.png", "type": "image", "altText": "A picture"}
+VIDEO = {"url": "https://cdn.example/film.mp4", "type": "video"}
 LONGEST_REPEAT = timedelta(hours=20)
 """A key is kept for a day."""
 
@@ -33,7 +35,7 @@ def _body(sim: Simulation, step: Step) -> dict[str, Any]:
     if texts and len(texts) == 1:
         body["text"] = texts[0]
         if step.get("media"):
-            body["media"] = [IMAGE]
+            body["media"] = [VIDEO if step["media"] == "video" else IMAGE]
     elif texts:
         body["thread"] = [{"text": text, "media": [IMAGE] if step.get("media") == n else []} for n, text in enumerate(texts)]
     if step.get("profiles"):
@@ -145,13 +147,21 @@ def edit(sim: Simulation, step: Step) -> None:
     if step.get("status"):
         body["status"] = step["status"]
     headers = {"if_match": f'"{post.revision}"'} if step.get("if_match") else {}
-    send(sim, step, "PATCH", f"/v1/posts/{post.id}", body, step["label"], None, **headers)
+    _as_before(sim, post, send(sim, step, "PATCH", f"/v1/posts/{post.id}", body, step["label"], None, **headers))
+
+
+def _as_before(sim: Simulation, post: Post, answer: Answer) -> None:
+    """A 503 that asks to try again has changed nothing that was promised."""
+    if answer.status == 503 and answer.json()["code"] == "try_again" and not _troubled(sim):
+        now = sim.posts()[post.id]
+        if (now.revision, now.stage, now.publish_at) != (post.revision, post.stage, post.publish_at):
+            raise Violation(f"{post.metadata.get('label')} was {post.stage}, a change was put off, and now it is {now.stage}")
 
 
 def cancel(sim: Simulation, step: Step) -> None:
     """DELETE /v1/posts/{id}."""
     if (post := _on(sim, step)) is not None:
-        send(sim, {}, "DELETE", f"/v1/posts/{post.id}", None, step["label"])
+        _as_before(sim, post, send(sim, {}, "DELETE", f"/v1/posts/{post.id}", None, step["label"]))
 
 
 def publish(sim: Simulation, step: Step) -> None:
@@ -177,7 +187,7 @@ def resolve(sim: Simulation, step: Step) -> None:
     """A person looks at the network and says truly what became of an unconfirmed target. Waits as long as a server may still
     be at work, and leaves alone what only a person could not tell apart either."""
     post = _on(sim, step)
-    if post is None or sim.http.working:
+    if post is None or sim.http.working or sim.world.networks["mastodon"].stopped:  # type: ignore[attr-defined]
         return
     for target in post.targets.values():
         if target.status == "unconfirmed":
@@ -204,9 +214,31 @@ def _resolve(sim: Simulation, step: Step, post: Post, target: Target) -> None:
 def reconnect(sim: Simulation, step: Step) -> None:
     """New credentials for a profile whose token died."""
     profile_id = step["profile"]
-    platform = "mastodon" if "gotosocial" in profile_id else profile_id.removeprefix("prof_")
-    offered = sim.world.networks[platform].credentials_for(profile_id)
-    sim.request("PATCH", f"/v1/profiles/{profile_id}", {"credentials": offered["credentials"]})
+    offered = sim.world.networks[platform_of(profile_id)].credentials_for(profile_id)
+    answer = sim.request("PATCH", f"/v1/profiles/{profile_id}", {"credentials": offered["credentials"]})
+    if answer.status == 200 and answer.json()["status"] != "connected" and not _troubled(sim):
+        raise Violation(f"{profile_id} was connected again, and is {answer.json()['status']}")
+
+
+def reconnect_dead(sim: Simulation) -> None:
+    """No profile stays without credentials that work."""
+    for profile in sim.profiles():
+        if profile.status == "disconnected":
+            reconnect(sim, {"op": "reconnect", "profile": profile.id})
+
+
+def unpublish(sim: Simulation, step: Step) -> None:
+    """POST /v1/posts/{id}/unpublish: take down what stands on the networks."""
+    post = _on(sim, step)
+    if post is None:
+        return
+    body = {"profileIds": step["profiles"]} if step.get("profiles") else {}
+    path = f"/v1/posts/{post.id}/unpublish"
+    answer = send(sim, step, "POST", path, body, step["label"], lambda answer: None, prefer="respond-async")
+    if answer.status == 202:
+        asked = [target for target in answer.json()["targets"] if (target.get("removal") or {}).get("status")]
+        if not asked:
+            raise Violation(f"{step['label']}: to be taken down by {answer.json()['targets']}")
 
 
 def pause(sim: Simulation, step: Step) -> None:
@@ -243,4 +275,5 @@ def resume_all(sim: Simulation) -> None:
 OPERATIONS: Mapping[str, Callable[[Simulation, Step], object]] = {
     "create": create, "repeat": repeat, "edit": edit, "cancel": cancel, "publish": publish, "retry": retry, "stop": stop,
     "resolve": resolve, "reconnect": reconnect, "pause": pause, "resume": resume,
+    "unpublish": unpublish,
 }

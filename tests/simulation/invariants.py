@@ -15,6 +15,7 @@ from dateline.domain.post import Post, Target
 from dateline.domain.profile import Profile
 from dateline.domain.view import post_view
 from dateline.store.bookings import bookings_of
+from dateline.usecases import holding
 from local.networks.base import Entry
 from local.seed import WORKSPACE
 
@@ -43,6 +44,8 @@ class Place(tuple[Post, Target, int]):
         _, target, segment = self
         if segment < len(target.remotes):
             return False
+        if _with_network(target):
+            return True
         if target.platform == "bluesky":
             return target.armed is not None  # one call for the whole thread
         return target.armed == segment
@@ -50,6 +53,12 @@ class Place(tuple[Post, Target, int]):
     def __str__(self) -> str:
         post, target, segment = self
         return f"{post.metadata.get('label')}/{target.profile_id}#{segment} ({target.status}, armed {target.armed})"
+
+
+def _with_network(target: Target) -> bool:
+    """Whether its network keeps it until its time, or may keep it: it may show it without anybody's call."""
+    kept = (target.native or {}).get("state") in ("placing", "placed")
+    return target.status in lifecycle.WITH_NETWORK or (target.status in ("publishing", "unconfirmed") and kept)
 
 
 def places(posts: Mapping[str, Post]) -> Iterator[tuple[str, str, Place]]:
@@ -159,20 +168,26 @@ def _consistent(post: Post, before: Post | None) -> None:
             raise Violation(f"{label}: {target.profile_id} is {target.status}, held since {target.held_at}")
         if target.status == "held" and target.armed is not None:
             raise Violation(f"{label}: {target.profile_id} is held with a call under way")
+        if target.status == "failed" and (target.error or {}).get("code") in ("token_dead", "profile_disconnected"):
+            raise Violation(f"{label}: {target.profile_id} was given up for a token that can be replaced: {target.error}")
+        if target.status in lifecycle.WITH_NETWORK and post.stage not in ("scheduled", "queued"):
+            raise Violation(f"{label} is {post.status}, and the network keeps {target.profile_id}")
 
 
 def _paused(sim: Simulation, posts: Mapping[str, Post], profiles: Mapping[str, Profile]) -> None:
-    """No attempt begins on a profile that is paused from before the step until after it."""
+    """No attempt begins on a profile that is paused, or whose grant is dead, from before the step until after it."""
     still = {
         id for id, profile in profiles.items()
-        if profile.paused and id in sim.known_profiles and sim.known_profiles[id].sequence == profile.sequence
+        if holding.reason(profile) and id in sim.known_profiles and sim.known_profiles[id].sequence == profile.sequence
     }
     for post in posts.values():
         before = sim.known.get(post.id)
         for target in post.targets.values():
-            tries = before.targets[target.profile_id].tries if before and target.profile_id in before.targets else 0
+            was = before.targets.get(target.profile_id) if before else None
+            tries = 0 if was is None else was.tries + (was.status in lifecycle.WITH_NETWORK)  # a network keeps its time
             if target.profile_id in still and target.tries > tries:
-                raise Violation(f"{post.metadata.get('label')}: {target.profile_id} is paused, and an attempt began")
+                why = holding.reason(profiles[target.profile_id])
+                raise Violation(f"{post.metadata.get('label')}: an attempt began on {target.profile_id}, in spite of {why}")
 
 
 def _trail(post: Post) -> None:
@@ -183,6 +198,10 @@ def _trail(post: Post) -> None:
     for entry in post.trail:
         what, _, name = entry.kind.partition(".")
         if entry.kind == "post.updated":
+            continue
+        if entry.kind == "target.unpublished":
+            if entry.previous not in ("published", "failed"):
+                raise Violation(f"{label}: event {entry.sequence}: {entry.profile_id} was {entry.previous} and was taken down")
             continue
         if what == "post":
             if (entry.previous or "") != status or name not in lifecycle.POST_TRANSITIONS[status]:
@@ -205,6 +224,7 @@ def _visible(sim: Simulation, posts: Mapping[str, Post]) -> None:
     """What readers see is what was asked for, once, in time, and known to the posts it belongs to."""
     groups = _grouped(posts)
     seen: dict[tuple[str, str], list[Entry]] = {}
+    sim.world.seen()  # what networks kept until now becomes visible
     for entry in sim.world.ledger:
         group = groups.get((entry.profile_id, entry.text), [])
         wanted = [place for place in group if place[0].status not in ("cancelled", "draft") and place[0].publish_at is not None]
@@ -225,7 +245,10 @@ def _visible(sim: Simulation, posts: Mapping[str, Post]) -> None:
                 raise Violation(f"{place} and {owners[profile_id, remote]} both have the remote id {remote}")
             owners[profile_id, remote] = place
             entry_or_none = shown.pop(remote, None)
-            if entry_or_none is None and place[0].on_segment_failure != "rollback":
+            removal = (place[1].removal or {}).get("status")
+            if removal == "removed" and entry_or_none is not None:
+                raise Violation(f"{place} was taken down, and {remote} is still to be seen")
+            if entry_or_none is None and place[0].on_segment_failure != "rollback" and removal is None:
                 raise Violation(f"{place} has the remote id {remote}, which is not to be seen with its words")
             if entry_or_none is not None:
                 _parent(place, entry_or_none)
@@ -256,6 +279,10 @@ def check_rest(sim: Simulation) -> None:
                 raise Violation(f"{label}: {target.profile_id} is {target.status} with a call under way")
             if target.claim is not None or target.lease_until is not None:
                 raise Violation(f"{label}: {target.profile_id} is {target.status} and still claimed")
+            if (target.removal or {}).get("status") == "pending":
+                raise Violation(f"{label}: {target.profile_id} is still to be taken down")
+            if sim.setting.get("calm") and (target.removal or {}).get("status") == "failed":
+                raise Violation(f"{label}: {target.profile_id} was not taken down, though nothing failed: {target.removal}")
         _announced(sim, post)
     feed = sim.dateline.deps.events.feed(WORKSPACE, 0, 10_000)
     positions = [event["position"] for event in feed]
@@ -288,6 +315,9 @@ def _profile_announced(sim: Simulation, profile: Profile, feed: list[dict[str, A
         raise Violation(f"{profile.id}: the feed has {told} of {profile.sequence} events")
     if told[-len(profile.trail) :] != [(line.sequence, line.kind) for line in profile.trail]:
         raise Violation(f"{profile.id}: the feed has {told}, the trail {profile.trail}")
+    ends = [kind for _, kind in told if kind in ("profile.disconnected", "profile.connected")]
+    if profile.status != "connected" or ends != ["profile.disconnected", "profile.connected"] * (len(ends) // 2):
+        raise Violation(f"{profile.id} is {profile.status}, and was told of as {ends}")
     unsaid = [f"{profile.id}#{sequence}" for sequence, _ in told if not sim.announced[f"{profile.id}#{sequence}"]]
     if unsaid:
         raise Violation(f"never said on the topic: {unsaid}")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tests.simulation.world import Simulation
 
 DAY = timedelta(hours=24)
-OPEN = frozenset({"waiting", "publishing", "retrying", "held"})
+OPEN = frozenset({"waiting", "placing", "placed", "publishing", "retrying", "held"})
 DECIDED = frozenset({"scheduled", "queued"})
 """Stages in which a post goes out unless somebody stops it."""
 

@@ -32,6 +32,10 @@ def _ends(sim: Simulation) -> dict[str, int]:
                 name += f", comment {target.comment['status']} {target.comment['code']}"
             elif len(target.remotes) == len((draft := post.draft_for(target.platform)).whole) > len(draft.segments):
                 name += " with comment"
+            if target.status == "published" and (target.native or {}).get("state") == "placed":
+                name += ", kept until its time"
+            if target.removal is not None:
+                name += f", removal {target.removal['status']}"
             ends[name] = ends.get(name, 0) + 1
     return ends
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dateline.domain.queues import DAYS
@@ -12,7 +12,18 @@ from local.seed import WORKSPACE
 if TYPE_CHECKING:
     from tests.simulation.world import Simulation
 
-CAPPED = ("prof_mastodon", "prof_gotosocial", "prof_bluesky", "prof_x", "prof_telegram")
+PROFILES = ("prof_mastodon", "prof_gotosocial", "prof_bluesky", "prof_x", "prof_telegram")
+"""What is played where nothing else was drawn."""
+
+THREADED = ("prof_mastodon", "prof_gotosocial", "prof_bluesky", "prof_x", "prof_threads", "prof_reddit")
+POOL = (*PROFILES, "prof_threads", "prof_linkedin", "prof_facebook", "prof_google_business", "prof_reddit")
+VIDEOS = "prof_youtube"
+"""Takes nothing but videos, one to a post, and keeps them until their time unasked."""
+
+KEEPERS = ("mastodon", "facebook", "google_business")
+"""Networks that keep a post until its time where that is asked for."""
+
+NO_COMMENT = ("prof_telegram", "prof_google_business")
 PER_DAY = 12
 """Slots of each weekday: so many posts find a place within the days that a run has to come to rest."""
 
@@ -20,9 +31,21 @@ DENSE = 16
 """Further slots close together, on the day and around the hour at which a run begins."""
 
 
-def drawn(draw: random.Random) -> dict[str, Any]:
-    """The rules of a seed; often none. `plan` as `limits.read_plan` takes it, `spacing` in minutes, `approvals`, `dailyPosts` by
-    profile, `queue` with the minutes between its dense slots (0: none are) and its capacity."""
+def platform_of(profile_id: str) -> str:
+    """The network of a profile of the simulation."""
+    return "mastodon" if "gotosocial" in profile_id else profile_id.removeprefix("prof_")
+
+
+def cast(draw: random.Random) -> list[str]:
+    """The profiles that a seed plays: five, two of which take threads, and now and then one for videos."""
+    chosen = set(draw.sample(THREADED, 2))
+    chosen |= set(draw.sample([profile_id for profile_id in POOL if profile_id not in chosen], 3))
+    return sorted(chosen) + ([VIDEOS] if draw.random() < 0.2 else [])
+
+
+def drawn(draw: random.Random, profiles: Sequence[str]) -> dict[str, Any]:
+    """The rules of a seed that plays these profiles; often none. `plan` as `limits.read_plan` takes it, `spacing` in minutes,
+    `approvals`, `dailyPosts` by profile, `queue` with the minutes between its dense slots (0: none are) and its capacity."""
     rules: dict[str, Any] = {}
     if draw.random() < 0.35:
         rules["plan"] = _plan(draw)
@@ -31,7 +54,7 @@ def drawn(draw: random.Random) -> dict[str, Any]:
     if draw.random() < 0.2:
         rules["approvals"] = True
     if draw.random() < 0.25:
-        rules["dailyPosts"] = {id: draw.randint(3, 6) for id in sorted(draw.sample(CAPPED, draw.randint(1, 3)))}
+        rules["dailyPosts"] = {id: draw.randint(3, 6) for id in sorted(draw.sample(profiles, draw.randint(1, 3)))}
     if draw.random() < 0.45:
         rules["queue"] = {"minutes": draw.choice((0, 1, 2, 3, 5)), "capacity": draw.choice((1, 1, 2))}
     return rules

@@ -11,6 +11,7 @@ from moto.scheduler.models import scheduler_backends
 
 from local.events import stream_record
 from local.template import ACCOUNT
+from tests.simulation.settings import platform_of
 
 if TYPE_CHECKING:
     from tests.simulation.world import Simulation, Step
@@ -142,9 +143,10 @@ def fault(sim: Simulation, step: Step) -> None:
 
 
 def quirk(sim: Simulation, step: Step) -> None:
-    """A network is slow with media, or with showing a post that is to be replied to."""
+    """A network is slow with media, with showing a post that is to be replied to, or with what it keeps until its time."""
     sim.world.networks["mastodon"].slow_media_polls = step.get("polls", 0)  # type: ignore[attr-defined]
     sim.world.networks["x"].parent_visible_after = step.get("parent", 0.0)  # type: ignore[attr-defined]
+    sim.world.networks["mastodon"].stopped = step.get("stopped", False)  # type: ignore[attr-defined]
 
 
 def clear(sim: Simulation, step: Step) -> None:
@@ -153,8 +155,65 @@ def clear(sim: Simulation, step: Step) -> None:
     quirk(sim, {})
 
 
+def revoke(sim: Simulation, step: Step) -> None:
+    """The owner of an account takes the consent back: nothing works there until it is connected again."""
+    profile_id = step["profile"]
+    network: Any = sim.world.networks[platform_of(profile_id)]
+    with sim.world.lock:
+        KILLS[platform_of(profile_id)](network, profile_id)
+
+
+def _kill_mastodon(network: Any, profile_id: str) -> None:
+    network._account(profile_id)[1].token += "x"
+
+
+def _kill_bluesky(network: Any, profile_id: str) -> None:
+    did = network._account(profile_id)
+    network.passwords[did] = network.passwords[did][::-1]
+    for session in (*network.access.values(), *network.refreshing.values()):
+        if session.did == did:
+            session.until = min(session.until, network.now())
+
+
+def _kill_x(network: Any, profile_id: str) -> None:
+    account = network._account(profile_id)
+    account.access.clear()
+    account.refresh = ""
+
+
+def _kill_telegram(network: Any, profile_id: str) -> None:
+    for chat in network.chats.values():
+        if chat.profile_id == profile_id:
+            chat.token += "x"
+
+
+def _kill_facebook(network: Any, profile_id: str) -> None:
+    network.pages[profile_id].token += "x"
+
+
+def _kill_linkedin(network: Any, profile_id: str) -> None:
+    network.grants.revoke(profile_id)
+    network.grants.give(profile_id)  # what the next consent gives
+
+
+def _kill_google(network: Any, profile_id: str) -> None:
+    network.grants.revoke(profile_id)
+    network.given.pop(profile_id, None)
+
+
+KILLS: Mapping[str, Callable[[Any, str], None]] = {
+    "mastodon": _kill_mastodon, "bluesky": _kill_bluesky, "x": _kill_x, "telegram": _kill_telegram, "facebook": _kill_facebook,
+    "threads": lambda network, profile_id: network.long.revoke(profile_id),
+    "linkedin": _kill_linkedin,
+    "reddit": lambda network, profile_id: network.grants.revoke(profile_id),
+    "google_business": _kill_google, "youtube": _kill_google,
+}
+"""How the tokens of one profile die on each network."""
+
+
 OPERATIONS: Mapping[str, Callable[[Simulation, Step], None]] = {
     "deliver": deliver, "duplicate": duplicate, "replay": replay, "delay": delay, "drop": drop, "fire": fire,
     "drop_entry": drop_entry, "stream": stream, "replay_stream": replay_stream, "forget_stream": forget_stream, "sweep": sweep,
     "tick": tick, "run": run, "fault": fault, "quirk": quirk, "clear": clear,
+    "revoke": revoke,
 }

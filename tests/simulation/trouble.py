@@ -10,7 +10,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 
-from dateline.platforms.base import AnswerLost, NotSent
+from dateline.platforms.base import AnswerLost, NotSent, Retry
 from local.stack import Crash, Stack
 
 Trouble = Mapping[str, Any]
@@ -73,6 +73,8 @@ class Interference:
 
 def error_of(kind: str, service: str, operation: str, phase: str) -> Any:
     """The error a handler sees. Before the call nothing was done; after it everything was, and only the answer is lost."""
+    if service == "media":
+        return Retry("media_unreachable", "A medium could not be fetched.")  # as the real client puts both
     if service not in AWS:
         return NotSent("the connection was refused") if phase == "before" else AnswerLost("the connection broke")
     if phase == "after":

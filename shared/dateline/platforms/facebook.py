@@ -7,7 +7,8 @@ for by its id afterwards, a post with photos is known by them, and words alone b
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
+from math import ceil
 from typing import Any
 
 from ._facebook_accounts import pages, whose
@@ -172,7 +173,7 @@ class FacebookPublisher(Standard):
 
     def _place(self, delivery: Delivery, at: datetime) -> Remote:
         what, page = kind(delivery), delivery.account.account_id
-        when = int(at.timestamp())
+        when = ceil(at.timestamp())  # whole seconds, and never early
         later: dict[str, Any] = {"published": False, "scheduled_publish_time": when, "unpublished_content_type": "SCHEDULED"}
         if what in ("photo_story", "video_story"):
             raise Failed("unsupported", "Facebook does not keep a story until its time.")
