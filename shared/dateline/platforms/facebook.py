@@ -7,7 +7,7 @@ for by its id afterwards, a post with photos is known by them, and words alone b
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from math import ceil
 from typing import Any
 
