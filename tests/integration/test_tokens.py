@@ -11,7 +11,7 @@ from botocore.exceptions import EndpointConnectionError
 
 from dateline.aws.queue import Message
 from dateline.platforms import registry
-from dateline.platforms.base import Answer, AnswerLost, NewTokens, NotReady
+from dateline.platforms.base import Answer, AnswerLost, Failed, NewTokens, NotReady, TokenRefused
 from dateline.store.profiles import Profile
 from dateline.usecases import tokens
 from dateline.usecases.deliver import deliver
@@ -309,3 +309,32 @@ def test_a_write_during_a_refresh_neither_ends_its_lock_nor_loses_its_tokens(dat
     assert said and refreshes(dateline, "x") == 1 and credentials(dateline, "x") == fresh
     profile = profile_of(dateline, "x")
     assert profile.name == "Renamed" and profile.lock is None
+
+
+@pytest.mark.parametrize(("good", "ends"), [(False, "held"), (True, "published")])
+def test_a_network_that_will_not_renew_yet_is_asked_whether_the_token_is_good(
+    dateline: Dateline, monkeypatch: pytest.MonkeyPatch, good: bool, ends: str
+) -> None:
+    """Threads renews no token younger than a day: that alone neither disconnects the profile nor fails its post."""
+    def too_young(self: object, account: object, http: object) -> NewTokens:
+        raise Failed("rejected", "The token is too young to be renewed.")
+
+    def dead(self: object, account: object, http: object) -> Any:
+        raise TokenRefused("token_refused", "The token is dead.")
+
+    kind = type(registry.publisher("threads"))
+    monkeypatch.setattr(kind, "refresh", too_young)
+    if not good:
+        monkeypatch.setattr(kind, "verify", dead)
+    publish, met = kind.publish, list[bool]()
+
+    def refuses(self: Any, delivery: Any, segment: int) -> Any:
+        if not good or not met:
+            met.append(True)
+            raise TokenRefused("token_refused", "Threads refused the token.")
+        return publish(self, delivery, segment)
+
+    monkeypatch.setattr(kind, "publish", refuses)
+    post_id, _ = make(dateline, "threads", "text")
+    assert rest(dateline, post_id).status == ends
+    assert profile_of(dateline, "threads").status == ("connected" if good else "disconnected")

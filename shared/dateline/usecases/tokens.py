@@ -174,10 +174,10 @@ def refused(work: Work, refusal: TokenRefused, delivery: Delivery | None) -> Out
     if fresh.secret != profile.secret if delivery is None else credentials != dict(delivery.account.credentials):
         return Retry("token_refreshed", "The token was refreshed meanwhile.", after=0.0)
     try:
-        if delivery is not None and refresh(deps, fresh, work.publisher, credentials) is not None:
-            return Retry("token_refreshed", "The token had lapsed and was refreshed.", after=0.0)
         if delivery is None:
             raise refusal
+        if _renewed(deps, fresh, work.publisher, credentials):
+            return Retry("token_refreshed", "The token had lapsed and was refreshed.", after=0.0)
         work.publisher.verify(account_of(deps, fresh, work.publisher, credentials), deps.http)
     except TokenRefused as dead:
         _disconnect(deps, fresh, dead)
@@ -187,6 +187,15 @@ def refused(work: Work, refusal: TokenRefused, delivery: Delivery | None) -> Out
     except Outcome as unclear:
         return Retry("token_unclear", f"The token was refused, and it is not clear yet whether it is dead ({unclear.code}).")
     return Retry("token_refused", f"{refusal.detail} A check found it good: the refusal was passing.")
+
+
+def _renewed(deps: Deps, profile: Profile, publisher: Publisher, credentials: dict[str, str]) -> bool:
+    """Whether a refresh brought new tokens. A network that refuses to renew for another reason than a dead grant (a token that is
+    too young, say) has said nothing of the token itself: it is looked at like one that cannot be renewed."""
+    try:
+        return refresh(deps, profile, publisher, credentials) is not None
+    except Failed:
+        return False
 
 
 def _disconnect(deps: Deps, profile: Profile, dead: TokenRefused) -> None:
