@@ -20,7 +20,7 @@ RUN := PYTHONPATH=shared:. .venv/bin/python
 SAM := SAM_CLI_TELEMETRY=0 .cache/sam/bin/sam
 UV  := .venv/bin/uv --quiet
 
-.PHONY: help setup run admin listen test lint types openapi openapi-check platforms platforms-check bench simulate template build deploy check lock clean
+.PHONY: help setup run admin listen test lint types openapi openapi-check networks platforms platforms-check bench simulate template build deploy check lock clean
 
 help: ## This list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -53,6 +53,9 @@ openapi-check: $(READY) ## Fail if the OpenAPI file is stale
 
 platforms: $(READY) ## Write docs/platforms.md from the catalogue
 	$(RUN) -m tools.platforms_page
+
+networks: $(READY) ## Play every shape of post on every network through every failure; write docs/networks.md
+	$(RUN) -m tests.networks.matrix $(ARGS)
 
 platforms-check: $(READY) ## Fail if docs/platforms.md is stale
 	$(RUN) -m tools.platforms_page --check

@@ -148,10 +148,16 @@ def test_a_slow_fault_says_how_long_it_will_hold_a_request(running: Running) -> 
 
 def test_a_profile_whose_token_was_refused_is_connected_again_by_an_empty_renewal(running: Running) -> None:
     running.networks("POST", "/faults", {"platform": "telegram", "fault": "expired_token", "times": 100})
-    assert outcome(running, publish(running, "prof_telegram", "Refused"))["status"] == "failed"
+    post_id = publish(running, "prof_telegram", "Refused")
+
+    def held() -> bool:
+        return bool(running.call("GET", f"/v1/posts/{post_id}")[1]["targets"][0]["status"] == "held")
+
+    running.until(45, held)
     running.networks("DELETE", "/faults")
     assert running.call("GET", "/v1/profiles/prof_telegram/health")[1]["status"] == "disconnected"
     assert running.call("PATCH", "/v1/profiles/prof_telegram", {"credentials": {}})[1]["status"] == "connected"
+    assert outcome(running, post_id)["status"] == "published", "what was held goes out"
     assert outcome(running, publish(running, "prof_telegram", "Accepted"))["status"] == "published"
 
 

@@ -30,6 +30,8 @@ def clean(dateline: Dateline) -> Iterator[None]:
     yield
     dateline.stack.settle(timers=False)
     dateline.world.faults.clear()
+    for name in ("mastodon", "x"):  # what one test was told of limits is nothing to the next
+        dateline.deps.profiles.note_quotas(f"prof_{name}", {})
 
 
 @pytest.fixture

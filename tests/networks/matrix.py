@@ -1,8 +1,9 @@
 """Every shape of post on every network, through all that can go wrong, over the real handlers; and the page that shows it.
 
 A network is played alone: each case has a profile (an account) of its own, and what the network's readers can see is compared
-with what Dateline says. `python -m tests.networks.matrix [network …]` plays them and writes results.json and docs/networks.md;
-the tests beside this module play them again and compare.
+with what Dateline says. `make networks` (`python -m tests.networks.matrix [network …]`) plays them all and writes results.json
+and docs/networks.md. That takes too long for every run of the tests: those play every shape once and with the failures that
+matter most, and one or two shapes of each network through all of it, and compare.
 """
 
 from __future__ import annotations
@@ -40,6 +41,10 @@ OTHER_KINDS = ("linkedin:member", "instagram:facebook", "mastodon:gotosocial")
 with three shapes only: what differs is how they are asked, not what they take."""
 
 NAMES = (*(kind.platform for kind in STAND_INS), *OTHER_KINDS)
+
+
+TELLING = ("publish: lost_answer", "publish: expired_token")
+"""Cases that the tests play with every shape."""
 
 
 class Stage:
@@ -109,14 +114,15 @@ def said(target: Target) -> str:
     return f"{target.status}{f' ({code})' if code and code != target.status else ''}{tries}{comment}"
 
 
-def play(name: str) -> Results:
-    """Every case of one network."""
+def play(name: str, *, everything: bool = True) -> Results:
+    """Every case of one network, or those that the tests play."""
     found: Results = {}
     with Dateline(call_seconds=CALL_SECONDS) as dateline:
         stage = Stage(dateline, name)
+        whole = {sample.name for sample in (samples(name) if everything else chosen(name))}
         for sample in samples(name):
-            found[sample.name] = shapes(stage, sample)
-        found[samples(name)[0].name] |= lasting(stage, samples(name)[0])
+            found[sample.name] = shapes(stage, sample, None if sample.name in whole else TELLING)
+        found[samples(name)[0].name] |= lasting(stage, samples(name)[0], FAULTS if everything else ("server_error",))
         dateline.world.faults.clear()
         found["any"] = lives(stage, samples(name)[0])
     return found
@@ -129,19 +135,26 @@ def samples(name: str) -> tuple[Sample, ...]:
     return (*found[:2], found[-1]) if kind else found
 
 
-def dying(name: str) -> dict[str, str]:
+def chosen(name: str) -> list[Sample]:
+    """The shapes that the tests play through everything: one with media and, where there is one, one with several calls."""
+    found = [sample for sample in samples(name) if sample.media][:1]
+    return found + [sample for sample in samples(name) if sample.segments > 1 or sample.comment][:1]
+
+
+def dying(name: str, *, everything: bool = True) -> dict[str, str]:
     """The worker dies at each call of a delivery, or the call's answer is lost, for the shapes with most steps; how those posts
     ended, and how many."""
-    wanted = [sample for sample in samples(name) if sample.files or sample.media][:1]
-    wanted += [sample for sample in samples(name) if sample.segments > 1 or sample.comment][:1]
+    wanted = chosen(name)
     return {
         f"{sample.name}: {what}": each_call(name, sample, interrupt)
         for sample in wanted for what, interrupt in (("worker dies", die), ("answer lost", lose))
+        if everything or interrupt is lose or sample is wanted[0]
     }
 
 
-def shapes(stage: Stage, sample: Sample) -> dict[str, str]:
-    """One shape without trouble, then with every fault at the publishing call, and before it where anything comes before it."""
+def shapes(stage: Stage, sample: Sample, only: tuple[str, ...] | None = None) -> dict[str, str]:
+    """One shape without trouble, then with every fault at the publishing call, and before it where anything comes before it;
+    of these the `only` ones that are wanted."""
     world, out = stage.dateline.world, {}
     before = dict(world.met)
     profile = stage.connect()
@@ -150,6 +163,8 @@ def shapes(stage: Stage, sample: Sample) -> dict[str, str]:
         if world.met[stage.network, at] == before.get((stage.network, at), 0):
             continue
         for fault in FAULTS:
+            if only is not None and f"{at}: {fault}" not in only:
+                continue
             world.faults.clear()
             profile = stage.connect()
             world.add_fault(stage.network, fault, retry_after=RETRY_AFTER, seconds=SLOW_SECONDS, at=at)
@@ -158,11 +173,13 @@ def shapes(stage: Stage, sample: Sample) -> dict[str, str]:
     return out
 
 
-def lasting(stage: Stage, sample: Sample) -> dict[str, str]:
+def lasting(stage: Stage, sample: Sample, faults: tuple[str, ...]) -> dict[str, str]:
     """One shape while every publishing call fails, and after a lost answer while every look does."""
     world, out = stage.dateline.world, {}
-    for at, faults in (("always", FAULTS), ("look", [fault for fault in FAULTS if fault != "lost_answer"])):
+    for at in ("always", "look"):
         for fault in faults:
+            if at == "look" and fault == "lost_answer":
+                continue
             world.faults.clear()
             if at == "look":
                 world.add_fault(stage.network, "lost_answer")

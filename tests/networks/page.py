@@ -31,8 +31,9 @@ def page(results: dict[str, Results]) -> str:
     out = [
         "# Every network, and what happens when it fails", "",
         "Each cell was played over the real handlers against a stand-in of the network (`tests/networks`), and compared with",
-        "what a reader of the network would see: nothing ever stood twice. `python -m tests.networks.matrix` plays it all again",
-        "and writes this page; the tests fail when it is stale. What the networks take is in [platforms.md](platforms.md).", "",
+        "what a reader of the network would see: nothing ever stood twice. `make networks` plays it all and writes this page;",
+        "every run of the tests plays a part of it again: each shape once, one or two of each network through all of it. What",
+        "the networks take is in [platforms.md](platforms.md).", "",
         "| network | shapes of post | edit | cancel | unpublish | token dies, is renewed by a person | may end `unconfirmed` |",
         "|---|---|---|---|---|---|---|",
         *(_row(name, results[name]) for name in names), "",

@@ -10,4 +10,5 @@ from .matrix import NAMES, dying, results
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_worker_may_die_at_any_call(name: str) -> None:
-    assert dying(name) == results()[name]["crashes"], f"stale: python -m tests.networks.matrix {name}"
+    seen = dying(name, everything=False)
+    assert seen and seen == {shape: results()[name]["crashes"].get(shape) for shape in seen}, "stale: make networks"
