@@ -32,7 +32,7 @@ def page(results: dict[str, Results]) -> str:
         "# Every network, and what happens when it fails", "",
         "Each cell was played over the real handlers against a stand-in of the network (`tests/networks`), and compared with",
         "what a reader of the network would see: nothing ever stood twice. `make networks` plays it all and writes this page;",
-        "every run of the tests plays a part of it again: each shape once, one or two of each network through all of it. What",
+        "every run of the tests plays a part of it again: each shape once, one of each network through all of it. What",
         "the networks take is in [platforms.md](platforms.md).", "",
         "| network | shapes of post | edit | cancel | unpublish | token dies, is renewed by a person | may end `unconfirmed` |",
         "|---|---|---|---|---|---|---|",
