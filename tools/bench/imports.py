@@ -125,7 +125,10 @@ def _record(dateline: Dateline) -> dict[str, Any]:
     headers = {"authorization": f"Bearer {LIVE_KEY}", "content-type": "application/json"}
     post = dateline.post(*THREE, text="The post that is read.")
     at = datetime.now(UTC) + timedelta(days=30)
-    body = {"text": "A usual post. " * 14, "profileIds": list(THREE), "scheduledFor": f"{at:%Y-%m-%dT%H:%M:%SZ}"}
+    body = {
+        "text": "A usual post. " * 14, "profileIds": list(THREE), "scheduledFor": f"{at:%Y-%m-%dT%H:%M:%SZ}",
+        "allowDuplicate": True,
+    }
     events = []
     with patch.object(botocore.endpoint, "convert_to_response_dict", recorded), _forgotten():
         for method, path, content in (
