@@ -229,3 +229,10 @@ def test_a_removed_profile_takes_its_kept_posts_back_first(dateline: Dateline) -
     assert dateline.world.seen("mastodon") == []
 
 
+def test_a_cancel_that_nobody_can_confirm_any_more_is_not_acknowledged(dateline: Dateline) -> None:
+    """The profile's row is gone while its network keeps the post: nobody can ask for it back."""
+    post_id = placed(dateline)
+    dateline.deps.profiles.delete("prof_mastodon", dateline.clock.now())
+    answer = dateline.api("DELETE", f"/v1/posts/{post_id}")
+    assert (answer.status, answer.json()["code"]) == (503, "try_again") and "by hand" in answer.json()["detail"]
+    assert dateline.read(post_id)["status"] == "scheduled"

@@ -103,3 +103,14 @@ print([module for module in [*others, *heavy] if module in sys.modules])
     shared = str(TESTS.parent / "shared")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env={"PYTHONPATH": shared})
     assert done.stdout.strip() == "[]"
+
+
+def test_the_networks_that_keep_posts_are_those_that_are_asked_to() -> None:
+    """`dispatch` names them itself, so that no network's rules are loaded to ask; each of them has the whole protocol."""
+    from dateline.platforms.base import Native
+    from dateline.usecases.dispatch import KEEPERS
+
+    assert {name for name in NAMES if registry.rules(name).native is not None} == KEEPERS
+    methods = [name for name in vars(Native) if callable(getattr(Native, name)) and not name.startswith("_")]
+    assert len(methods) == 4
+    assert all(callable(getattr(registry.publisher(name), method, None)) for name in KEEPERS for method in methods)

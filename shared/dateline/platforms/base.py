@@ -118,8 +118,8 @@ class MediaFile(Protocol):
         ...
 
     def url(self) -> str:
-        """A signed address for a network that fetches media itself: good for at least an hour from now, answers GET and HEAD
-        with the right type. Secret while it is good: never log it, never save it."""
+        """A signed address for a network that fetches media itself: good for at least an hour from now, answers GET (not HEAD:
+        a signature is for one method) with the right type. Secret while it is good: never log it, never save it."""
         ...
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from ..aws.queue import Message, QueueUnavailable
 from ..domain import lifecycle, native, retry
@@ -44,6 +44,7 @@ from . import holding, tokens
 
 if TYPE_CHECKING:
     from ..wiring import Deps
+    from .deliver import Work
 
 log = logging.getLogger("dateline")
 
@@ -132,7 +133,7 @@ def _claim(post: Post, message: Message, token: str, now: datetime, lease: float
     native.claim(post, target, token, now, lease)
 
 
-def _hand_over(deps: Deps, work: Any, time_left: Callable[[], float]) -> str:
+def _hand_over(deps: Deps, work: Work, time_left: Callable[[], float]) -> str:
     """With the claim in hand. Raises `ClaimLost`."""
     publisher, at = work.publisher, work.post.publish_at
     assert at is not None and work.profile is not None
@@ -168,13 +169,13 @@ def _hand_over(deps: Deps, work: Any, time_left: Callable[[], float]) -> str:
     return _placed(deps, work, remote)
 
 
-def _placed(deps: Deps, work: Any, remote: Remote) -> str:
+def _placed(deps: Deps, work: Work, remote: Remote) -> str:
     now = deps.clock.now()
     work.write(lambda post, target: native.placed(post, target, remote.id, remote.url, dict(remote.extra), now))
     return "placed"
 
 
-def _find(deps: Deps, work: Any, delivery: Delivery, at: datetime) -> str:
+def _find(deps: Deps, work: Work, delivery: Delivery, at: datetime) -> str:
     """A hand-over without a clear answer: is it there?"""
     from . import outcomes
 
@@ -198,7 +199,7 @@ def _find(deps: Deps, work: Any, delivery: Delivery, at: datetime) -> str:
     return _later(deps, work, resolution.after if isinstance(resolution, Working) else settle)
 
 
-def _trouble(deps: Deps, work: Any, outcome: Outcome, after: float | None) -> str:
+def _trouble(deps: Deps, work: Work, outcome: Outcome, after: float | None) -> str:
     """It did not go through, or could not be looked up: again for a while, then it is left to Dateline's own schedule. Where
     the network may have it, that looks first: so does whoever changes the post until then."""
     tries = int((work.target.native or {}).get("tries", 0)) + 1
@@ -209,20 +210,20 @@ def _trouble(deps: Deps, work: Any, outcome: Outcome, after: float | None) -> st
     return _later(deps, work, AGAIN if after is None else after, tries=tries)
 
 
-def _let_go(deps: Deps, work: Any, code: str, detail: str) -> str:
+def _let_go(deps: Deps, work: Work, code: str, detail: str) -> str:
     """Known not to be there: Dateline publishes it when its time comes. What was uploaded for it stays of use."""
     now = deps.clock.now()
     work.write(lambda post, target: native.given_up(post, target, code, detail, now))
     return "left to our own schedule"
 
 
-def _left(deps: Deps, work: Any) -> str:
+def _left(deps: Deps, work: Work) -> str:
     now = deps.clock.now()
     work.write(lambda post, target: native.waits(post, target, None, now))
     return "left until its time"
 
 
-def _later(deps: Deps, work: Any, after: float, *, prepared: bool = False, tries: int | None = None) -> str:
+def _later(deps: Deps, work: Work, after: float, *, prepared: bool = False, tries: int | None = None) -> str:
     now = deps.clock.now()
 
     def move(post: Post, target: Target) -> None:
@@ -239,10 +240,11 @@ def _later(deps: Deps, work: Any, after: float, *, prepared: bool = False, tries
     return "goes on later"
 
 
-def confirm(deps: Deps, work: Any, delivery: Delivery) -> Resolution:
+def confirm(deps: Deps, work: Work, delivery: Delivery) -> Resolution:
     """What became of a target that was handed over, now that its time has come. When the network lets its time pass it is taken
     back, and published from here. Raises an `Outcome`."""
     publisher, at = cast(Native, work.publisher), work.post.publish_at
+    assert at is not None
     known = native.remote_of(work.target)
     if known is None:
         resolution = publisher.placed(delivery, at)

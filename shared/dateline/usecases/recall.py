@@ -56,7 +56,7 @@ def _take(deps: Deps, post: Post, profile_id: str) -> None:
         raise _try_again("It is just being handed over to the network.")
     profile = deps.profiles.get(profile_id)
     if profile is None or post.publish_at is None:
-        return
+        raise _try_again("The profile was removed while the network keeps the post: take it back there by hand.")
     publisher = registry.publisher(target.platform)
     name = publisher.rules.name
     remote = native.remote_of(target)
