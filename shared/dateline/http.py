@@ -24,7 +24,6 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import NewConnectionError, ReadTimeoutError
 from urllib3.exceptions import ProtocolError as TransportError
 
-from .domain.content import Media
 from .domain.errors import Problem
 from .platforms.base import Answer, AnswerLost, Failed, FileInfo, NotSent, Retry
 
@@ -46,12 +45,6 @@ MOST_REDIRECTS = 3
 USER_AGENT = "Dateline/1"
 
 T = TypeVar("T")
-
-MAGIC: tuple[tuple[bytes, int, str], ...] = (
-    (b"\xff\xd8\xff", 0, "image/jpeg"), (b"\x89PNG\r\n\x1a\n", 0, "image/png"), (b"GIF87a", 0, "image/gif"),
-    (b"GIF89a", 0, "image/gif"), (b"WEBP", 8, "image/webp"), (b"ftyp", 4, "video/mp4"), (b"%PDF-", 0, "application/pdf"),
-)
-"""Types told by content: first bytes and where they stand."""
 
 
 class AddressRefused(NewConnectionError):
@@ -272,25 +265,6 @@ class Requests:
             for sock in opened:
                 sock.close()
 
-    def fetch_media(self, item: Media, most_bytes: int) -> tuple[bytes, str]:
-        """A customer's medium: its bytes and its type, told by content; redirects count into the one deadline.
-
-        Raises `Failed` or `Retry`.
-        """
-        body = bytearray()
-
-        def take(_: FileInfo, piece: bytes) -> bool:
-            body.extend(piece)
-            if len(body) > most_bytes:
-                raise Failed("media_too_large", f"A medium has more than the {most_bytes:,} bytes that are taken.")
-            return True
-
-        self.fetch(item.url, take)
-        kind = type_of(bytes(body[:64]))
-        if kind is None:
-            raise Failed("media_type_unknown", "A medium is none of JPEG, PNG, GIF, WebP, MP4 or PDF by its content.")
-        return bytes(body), kind
-
     def fetch(
         self, url: str, take: Callable[[FileInfo, bytes], bool], *, start: int = 0, length: int | None = None,
         version: str = "", seconds: float | None = None,
@@ -373,12 +347,7 @@ def _info(answer: requests.Response) -> FileInfo:
     )
 
 
-def type_of(data: bytes) -> str | None:
-    """The MIME type by content; names and headers are often wrong."""
-    for magic, place, kind in MAGIC:
-        if data[place : place + len(magic)] == magic:
-            return kind
-    return None
+
 
 
 def _not_sent(error: Exception) -> NotSent:

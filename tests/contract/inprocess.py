@@ -124,19 +124,17 @@ class _Late(NamedTuple):
 class InProcessHttp:
     """`Http` over a `World`. Every call gives up after `deadline` seconds of the fake clock.
 
-    `media` holds what `fetch_media` finds, by URL, as (bytes, MIME type); any other URL is a tiny PNG. `files` are what `fetch`
-    finds, by URL (None: 404); any other URL is a small file by its ending. `fetched` lists (URL, first byte, bytes taken). Its
-    server sends parts while `parts` is true, and `versions` holds ETags that do not follow from the content. `sent` lists every
-    request. While `unreachable` is true nothing is sent and `NotSent` is raised.
+    `files` are what `fetch` finds, by URL (None: 404); any other URL is a small file by its ending. `fetched` lists (URL,
+    first byte, bytes taken). Its server sends parts while `parts` is true, and `versions` holds ETags that do not follow
+    from the content. `sent` lists every request. While `unreachable` is true nothing is sent and `NotSent` is raised.
     """
 
     def __init__(
-        self, world: World, clock: Clock, deadline: float = 30.0, media: Mapping[str, tuple[bytes, str]] | None = None
+        self, world: World, clock: Clock, deadline: float = 30.0
     ) -> None:
         self.world = world
         self.clock = clock
         self.deadline = deadline
-        self.media = dict(media or {})
         self.files: dict[str, File | None] = {}
         self.versions: dict[str, str] = {}
         self.parts = True
@@ -177,13 +175,6 @@ class InProcessHttp:
             raise AnswerLost("the connection broke before the answer came")
         lowered = {name.lower(): value for name, value in response.headers.items()}
         return Answer(response.status_code, lowered, response.get_data())
-
-    def fetch_media(self, item: Media, most_bytes: int) -> tuple[bytes, str]:
-        """What `media` holds for this URL, a tiny PNG for any other."""
-        content, mime = self.media.get(item.url, (TINY_PNG, "image/png"))
-        if len(content) > most_bytes:
-            raise Failed("media_too_large", f"The file has {len(content):,} bytes; at most {most_bytes:,} are taken.")
-        return content, mime
 
     def fetch(
         self, url: str, take: Callable[[FileInfo, bytes], bool], *, start: int = 0, length: int | None = None,

@@ -459,8 +459,6 @@ def test_an_answer_that_names_no_pin_is_unknown(desk: Desk, text: bytes) -> None
         def request(self, method: str, url: str, **parts: Any) -> Answer:
             return Answer(201, {}, text)
 
-        def fetch_media(self, item: Media, most_bytes: int) -> tuple[bytes, str]:
-            raise AssertionError
 
     delivery = desk.delivery()
     delivery.http = Says()

@@ -459,8 +459,6 @@ class Says:
     def request(self, method: str, url: str, **parts: Any) -> Answer:
         return self.answer
 
-    def fetch_media(self, item: Media, most_bytes: int) -> tuple[bytes, str]:
-        raise AssertionError
 
 
 def test_an_answer_that_names_nothing_is_unknown(desk: Desk) -> None:
@@ -501,7 +499,6 @@ def test_a_duplicate_link_is_ours_only_when_we_were_uncertain(desk: Desk) -> Non
         def request(self, method: str, url: str, **parts: Any) -> Answer:
             return refused.answer if method == "POST" else desk.http.request(method, url, **parts)
 
-        fetch_media = refused.fetch_media
 
     delivery.http = Mixed()
     delivery.armed_at = desk.clock.now()

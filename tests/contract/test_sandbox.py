@@ -30,8 +30,6 @@ class NoNetwork(InProcessHttp):
     def request(self, *args: Any, **more: Any) -> Any:
         raise AssertionError("the sandbox must not use the network")
 
-    def fetch_media(self, *args: Any, **more: Any) -> Any:
-        raise AssertionError("the sandbox must not fetch media")
 
 
 def delivery(*segments: str | Segment, key: str = "post_1:prof_sandbox", **options: Any) -> Delivery:

@@ -17,7 +17,6 @@ from typing import Any
 import pytest
 
 from dateline import http as way_out
-from dateline.domain.content import Media
 from dateline.domain.errors import Problem
 from dateline.http import Requests, reachable, refuse_private
 from dateline.platforms.base import AnswerLost, Failed, NotSent, Retry
@@ -352,7 +351,7 @@ def test_no_way_of_writing_loopback_gets_through(serve: Callable[..., Server], h
     with pytest.raises(NotSent):
         Requests(2.0).request("POST", url)
     with pytest.raises(Retry, match="could not be fetched"):
-        Requests(2.0).fetch_media(Media(url), 1000)
+        Requests(2.0).fetch(url, lambda info, piece: True)
     with pytest.raises(Problem):
         refuse_private(url, "/server")
     assert server.requests == []
@@ -392,13 +391,6 @@ def test_a_server_that_has_no_address_is_a_fault_of_the_request(url: str) -> Non
 
 # Media
 
-def test_a_medium_is_told_by_its_content(serve: Callable[..., Server]) -> None:
-    server = serve(say("200 OK", PNG, "Content-Type: text/html"), say("200 OK", b"<html>", "Content-Type: image/png"))
-    assert local().fetch_media(Media(f"{server.url}/a.jpg"), 1000) == (PNG, "image/png")
-    with pytest.raises(Failed, match="none of JPEG"):
-        local().fetch_media(Media(f"{server.url}/a.png"), 1000)
-
-
 def test_a_medium_may_redirect_a_little_and_each_step_is_checked(
     serve: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -408,24 +400,16 @@ def test_a_medium_may_redirect_a_little_and_each_step_is_checked(
         say("302 Found", b"", "Location: http://[broken"), *[say("302 Found", b"", "Location: /again")] * 9,
     )
     resolving(monkeypatch, metadata_example=["169.254.169.254"])
-    fetch = local().fetch_media
-    assert fetch(Media(f"{server.url}/a"), 1000)[1] == "image/png"
+    assert bytes(fetched(f"{server.url}/a")[0]) == PNG
     with pytest.raises(Retry, match="not on the public internet"):
-        fetch(Media(f"{server.url}/a"), 1000)
+        fetched(f"{server.url}/a")
     with pytest.raises(Failed, match="begin with http"):
-        fetch(Media(f"{server.url}/a"), 1000)
+        fetched(f"{server.url}/a")
     with pytest.raises(Failed, match="not valid"):
-        fetch(Media(f"{server.url}/a"), 1000)
+        fetched(f"{server.url}/a")
     with pytest.raises(Failed, match="more than 3 times"):
-        fetch(Media(f"{server.url}/a"), 1000)
+        fetched(f"{server.url}/a")
     assert len(server.requests) == 5 + 4
-
-
-def test_a_medium_that_is_too_large_fails_and_is_not_fetched_again(serve: Callable[..., Server]) -> None:
-    server = serve(say("200 OK", PNG * 1000))
-    with pytest.raises(Failed, match="more than the 1,000 bytes") as caught:
-        local().fetch_media(Media(server.url), 1000)
-    assert caught.value.code == "media_too_large"
 
 
 @pytest.mark.parametrize(("status", "outcome"), [
@@ -436,7 +420,7 @@ def test_a_media_servers_refusal_is_final_or_passing(
 ) -> None:
     server = serve(say(status))
     with pytest.raises(outcome):
-        local().fetch_media(Media(server.url), 1000)
+        fetched(server.url)
 
 
 def test_all_redirects_of_a_medium_share_one_deadline(serve: Callable[..., Server]) -> None:
@@ -447,7 +431,7 @@ def test_all_redirects_of_a_medium_share_one_deadline(serve: Callable[..., Serve
 
     server = serve(late, late, say("200 OK", PNG))
     with pytest.raises(Retry):
-        local(SHORT).fetch_media(Media(server.url), 1000)
+        fetched(server.url, seconds=SHORT)
     assert len(server.requests) == 2
 
 

@@ -77,10 +77,6 @@ class Http(Protocol):
         """
         ...
 
-    def fetch_media(self, item: Media, most_bytes: int) -> tuple[bytes, str]:
-        """The bytes of a customer's medium and its MIME type told by content. Raises `Failed` or `Retry`."""
-        ...
-
     def fetch(
         self, url: str, take: Callable[[FileInfo, bytes], bool], *, start: int = 0, length: int | None = None,
         version: str = "", seconds: float | None = None,
