@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from local.networks.files import jpeg
 from local.stack import Answer
 from tests.harness import Dateline
 from tests.integration.scene import make, rest, target_of
@@ -120,3 +121,17 @@ def test_a_repeat_with_the_same_key_asks_once(dateline: Dateline) -> None:
     assert again.headers["idempotency-replayed"] == "true"
     deletes = [path for platform, method, path in dateline.world.requests if method == "DELETE" and platform == "mastodon"]
     assert len(deletes) == 1
+
+
+def test_a_network_that_cannot_delete_says_so_beside_those_that_can(dateline: Dateline) -> None:
+    picture = [{"url": "https://media.example/story.jpg", "type": "image"}]
+    dateline.http.files["https://media.example/story.jpg"] = jpeg(1080, 1920)
+    post = dateline.post("prof_mastodon", "prof_snapchat", text="Two places", media=picture, publishNow=True)
+    dateline.stack.run_for(timedelta(minutes=5))
+    assert len(dateline.world.seen()) == 2
+    assert unpublish(dateline, post["id"]).status == 202
+    dateline.stack.settle(timers=False)
+    said = {target["platform"]: target["removal"] for target in dateline.read(post["id"])["targets"]}
+    assert said["mastodon"]["status"] == "removed"
+    assert (said["snapchat"]["status"], said["snapchat"]["error"]["code"]) == ("failed", "unsupported")
+    assert [entry.platform for entry in dateline.world.seen()] == ["snapchat"]

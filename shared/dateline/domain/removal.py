@@ -36,6 +36,11 @@ def ask(post: Post, targets: list[Target], now: datetime) -> None:
     conclude(post, now)
 
 
+def unsupported(target: Target, detail: str, now: datetime) -> None:
+    """Its network has no way to: said at once, beside targets that can be taken down."""
+    target.removal = {"status": "failed", "at": rfc3339(now), "tries": 0, "error": {"code": "unsupported", "detail": detail}}
+
+
 def tried(target: Target, code: str, detail: str, at: datetime) -> bool:
     """One try more that did not succeed, the next is to be at `at`; False when it was the last."""
     note = target.removal or {}

@@ -53,6 +53,10 @@ def unpublish(
             detail = f"There is no way to take a post down on {' and '.join(names)} from here; do it by hand there."
             raise lifecycle.illegal(current, "unpublished", detail)
         removal.ask(current, able, now)
+        for target in (t for t in wanted if t not in able):
+            name = registry.rules(_network(current, target)).name
+            detail = f"There is no way to take a post down on {name} from here; do it by hand there."
+            removal.unsupported(target, detail, now)
 
     post = rewrite(deps, post, move, once=once, if_match=if_match)
     send(deps, post)
